@@ -1,0 +1,461 @@
+"""The tables, once. `account_id` stands in each, and no query crosses it.
+
+Times are whole milliseconds since 1970 in UTC, JSON is text: both stores then
+take and give the same plain values, and statements run through the bare driver.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+Big: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite counts rows up only in a column declared INTEGER."""
+
+
+def _id() -> Column[int]:
+    return Column("id", Big, primary_key=True, autoincrement=True)
+
+
+def _account() -> Column[int]:
+    return Column("account_id", Big, nullable=False)
+
+
+def _needed(name: str, kind: TypeEngine[object] | type[TypeEngine[object]] = Text) -> Column[object]:
+    return Column(name, kind, nullable=False)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account_id", Big, primary_key=True, autoincrement=False),
+    _needed("name"),
+    _needed("locale"),
+    _needed("timezone"),
+    _needed("currency"),
+    _needed("created_at", Big),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    _account(),
+    _needed("name"),
+    _needed("value", Big),
+    PrimaryKeyConstraint("account_id", "name"),
+)
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    _account(),
+    _needed("id", Big),
+    _needed("name"),
+    _needed("sort", Integer),
+    _needed("is_main", Boolean),
+    PrimaryKeyConstraint("account_id", "id"),
+)
+
+statuses = Table(
+    "statuses",
+    metadata,
+    _account(),
+    _needed("pipeline_id", Big),
+    _needed("id", Big),
+    _needed("name"),
+    _needed("sort", Integer),
+    _needed("color"),
+    _needed("type", Integer),
+    PrimaryKeyConstraint("account_id", "pipeline_id", "id"),
+    ForeignKeyConstraint(["account_id", "pipeline_id"], ["pipelines.account_id", "pipelines.id"]),
+)
+
+custom_fields = Table(
+    "custom_fields",
+    metadata,
+    _account(),
+    _needed("id", Big),
+    _needed("entity"),
+    _needed("type"),
+    _needed("name"),
+    Column("code", Text),
+    _needed("sort", Integer),
+    Column("currency", Text),
+    _needed("is_computed", Boolean),
+    _needed("is_page_writable", Boolean),
+    PrimaryKeyConstraint("account_id", "id"),
+    UniqueConstraint("account_id", "entity", "code"),
+)
+
+field_options = Table(
+    "field_options",
+    metadata,
+    _account(),
+    _needed("field_id", Big),
+    _needed("id", Big),
+    _needed("value"),
+    Column("code", Text),
+    _needed("sort", Integer),
+    PrimaryKeyConstraint("account_id", "field_id", "id"),
+    ForeignKeyConstraint(["account_id", "field_id"], ["custom_fields.account_id", "custom_fields.id"]),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    _id(),
+    _account(),
+    _needed("public_id"),
+    _needed("hash"),
+    _needed("name"),
+    _needed("locale"),
+    _needed("inline", Boolean),
+    _needed("color"),
+    _needed("origins"),
+    _needed("identity"),
+    _needed("window_mode"),
+    _needed("pipeline_id", Big),
+    _needed("is_enabled", Boolean),
+    _needed("settings"),
+    _needed("created_at", Big),
+    _needed("changed_at", Big),
+    UniqueConstraint("public_id"),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    _id(),
+    _account(),
+    _needed("name"),
+    _needed("name_origin"),
+    _needed("created_at", Big),
+    _needed("updated_at", Big),
+    Index("contacts_by_account", "account_id", "id"),
+)
+
+leads = Table(
+    "leads",
+    metadata,
+    _id(),
+    _account(),
+    _needed("contact_id", Big),
+    _needed("source_id", Big),
+    _needed("name"),
+    _needed("name_origin"),
+    _needed("price", Big),
+    _needed("pipeline_id", Big),
+    _needed("status_id", Big),
+    _needed("created_at", Big),
+    _needed("updated_at", Big),
+    Column("closed_at", Big),
+    ForeignKeyConstraint(["contact_id"], ["contacts.id"]),
+    ForeignKeyConstraint(["source_id"], ["sources.id"]),
+    Index("leads_by_account", "account_id", "id"),
+    Index("leads_by_contact", "contact_id", "id"),
+)
+
+visitors = Table(
+    "visitors",
+    metadata,
+    _id(),
+    _account(),
+    _needed("source_id", Big),
+    _needed("token_hash"),
+    Column("contact_id", Big),
+    _needed("created_at", Big),
+    _needed("seen_at", Big),
+    UniqueConstraint("token_hash"),
+    ForeignKeyConstraint(["source_id"], ["sources.id"]),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    _id(),
+    _account(),
+    _needed("source_id", Big),
+    _needed("key_hash"),
+    Column("visitor_id", Big),
+    Column("contact_id", Big),
+    Column("lead_id", Big),
+    Column("waiting_since", Big),
+    Column("waiting", Text),
+    Column("bot_params", Text),
+    _needed("page_url"),
+    _needed("created_at", Big),
+    _needed("seen_at", Big),
+    UniqueConstraint("source_id", "key_hash"),
+    ForeignKeyConstraint(["source_id"], ["sources.id"]),
+    Index("visits_by_lead", "lead_id", "id"),
+    Index("visits_by_visitor", "visitor_id", "id"),
+)
+
+meta_calls = Table(
+    "meta_calls",
+    metadata,
+    _id(),
+    _account(),
+    _needed("source_id", Big),
+    _needed("visit_id", Big),
+    Column("lead_id", Big),
+    _needed("key"),
+    _needed("body_hash"),
+    _needed("body"),
+    _needed("page_url"),
+    _needed("verdicts"),
+    _needed("at", Big),
+    UniqueConstraint("visit_id", "key"),
+    ForeignKeyConstraint(["visit_id"], ["visits.id"]),
+    Index("meta_calls_by_lead", "lead_id", "id"),
+    Index("meta_calls_by_account", "account_id", "id"),
+)
+
+fill_windows = Table(
+    "fill_windows",
+    metadata,
+    _account(),
+    _needed("visit_id", Big),
+    _needed("lead_id", Big),
+    _needed("lead_created_at", Big),
+    Column("first_data_at", Big),
+    PrimaryKeyConstraint("visit_id", "lead_id"),
+    ForeignKeyConstraint(["visit_id"], ["visits.id"]),
+    ForeignKeyConstraint(["lead_id"], ["leads.id"]),
+    Index("fill_windows_by_lead", "lead_id"),
+)
+
+field_values = Table(
+    "field_values",
+    metadata,
+    _account(),
+    _needed("entity"),
+    _needed("entity_id", Big),
+    _needed("field_id", Big),
+    _needed("items"),
+    _needed("origin"),
+    _needed("at", Big),
+    PrimaryKeyConstraint("account_id", "entity", "entity_id", "field_id"),
+    ForeignKeyConstraint(["account_id", "field_id"], ["custom_fields.account_id", "custom_fields.id"]),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    _id(),
+    _account(),
+    _needed("entity"),
+    _needed("entity_id", Big),
+    _needed("note_type"),
+    _needed("params"),
+    Column("window_lead_id", Big),
+    Column("visit_id", Big),
+    Column("text_hash", Text),
+    _needed("created_by", Big),
+    _needed("created_at", Big),
+    # The same text for the same card within one window is stored once; a note of an
+    # operator has no window, and NULLs are distinct in a unique constraint.
+    UniqueConstraint("account_id", "entity", "entity_id", "window_lead_id", "text_hash"),
+    Index("notes_by_card", "account_id", "entity", "entity_id", "id"),
+    Index("notes_by_visit", "visit_id", "window_lead_id"),
+)
+
+incoming_leads = Table(
+    "incoming_leads",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    _account(),
+    _needed("lead_id", Big),
+    _needed("contact_id", Big),
+    Column("conversation_id", Big),
+    Column("visit_id", Big),
+    _needed("source_id", Big),
+    _needed("category"),
+    _needed("pipeline_id", Big),
+    _needed("state"),
+    _needed("created_at", Big),
+    Column("decided_at", Big),
+    Column("decided_by", Big),
+    _needed("metadata"),
+    UniqueConstraint("lead_id"),
+    ForeignKeyConstraint(["lead_id"], ["leads.id"]),
+    ForeignKeyConstraint(["contact_id"], ["contacts.id"]),
+    Index("incoming_leads_by_state", "account_id", "state", "created_at", "uid"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    _id(),
+    _account(),
+    _needed("source_id", Big),
+    _needed("channel"),
+    _needed("visitor_id", Big),
+    Column("visit_id", Big),
+    Column("contact_id", Big),
+    Column("lead_id", Big),
+    _needed("status"),
+    _needed("is_visit_unknown", Boolean),
+    _needed("last_seq", Big),
+    _needed("last_text"),
+    Column("last_direction", Text),
+    Column("last_message_at", Big),
+    _needed("operator_read_seq", Big),
+    _needed("visitor_read_seq", Big),
+    _needed("visitor_delivered_seq", Big),
+    _needed("unread", Integer),
+    _needed("page_url"),
+    _needed("created_at", Big),
+    _needed("changed_at", Big),
+    # One visitor has one conversation in a channel; a new message opens it again.
+    UniqueConstraint("visitor_id", "channel"),
+    ForeignKeyConstraint(["source_id"], ["sources.id"]),
+    ForeignKeyConstraint(["visitor_id"], ["visitors.id"]),
+    Index("conversations_by_change", "account_id", "changed_at", "id"),
+    Index("conversations_by_message", "account_id", "status", "last_message_at", "id"),
+    Index("conversations_by_lead", "lead_id"),
+    Index("conversations_by_visit", "visit_id"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    _id(),
+    _account(),
+    _needed("conversation_id", Big),
+    _needed("seq", Big),
+    _needed("direction"),
+    Column("operator_id", Big),
+    _needed("key"),
+    _needed("body_hash"),
+    _needed("text"),
+    _needed("created_at", Big),
+    UniqueConstraint("conversation_id", "seq"),
+    UniqueConstraint("conversation_id", "direction", "key"),
+    ForeignKeyConstraint(["conversation_id"], ["conversations.id"]),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    _account(),
+    _needed("scope"),
+    _needed("key"),
+    _needed("body_hash"),
+    _needed("answer"),
+    _needed("at", Big),
+    PrimaryKeyConstraint("account_id", "scope", "key"),
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    _id(),
+    _account(),
+    _needed("login"),
+    _needed("name"),
+    _needed("password_hash"),
+    _needed("is_enabled", Boolean),
+    _needed("created_at", Big),
+    UniqueConstraint("login"),
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    _account(),
+    _needed("operator_id", Big),
+    _needed("created_at", Big),
+    _needed("seen_at", Big),
+    _needed("agent"),
+    _needed("address"),
+    ForeignKeyConstraint(["operator_id"], ["operators.id"]),
+    Index("logins_by_operator", "operator_id"),
+)
+
+setup_codes = Table(
+    "setup_codes",
+    metadata,
+    Column("code_hash", Text, primary_key=True),
+    _account(),
+    _needed("created_at", Big),
+    Column("used_at", Big),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    _account(),
+    _needed("key"),
+    _needed("kind"),
+    _needed("payload"),
+    _needed("created_at", Big),
+    _needed("due_at", Big),
+    _needed("attempts", Integer),
+    Column("first_tried_at", Big),
+    Column("lease_until", Big),
+    _needed("fence", Big),
+    _needed("is_out_of_order", Boolean),
+    Column("error", Text),
+    Index("jobs_by_due", "due_at", "id"),
+    Index("jobs_by_key", "key", "id"),
+)
+
+job_attempts = Table(
+    "job_attempts",
+    metadata,
+    _id(),
+    _account(),
+    _needed("job_id", Big),
+    _needed("fence", Big),
+    _needed("started_at", Big),
+    Column("ended_at", Big),
+    Column("outcome", Text),
+    Column("error", Text),
+    Index("job_attempts_by_job", "job_id", "id"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Big, primary_key=True, autoincrement=False),
+    _account(),
+    _needed("key"),
+    _needed("kind"),
+    _needed("payload"),
+    _needed("created_at", Big),
+    _needed("attempts", Integer),
+    _needed("is_out_of_order", Boolean),
+    _needed("error"),
+    _needed("died_at", Big),
+    Index("dead_letters_by_account", "account_id", "id"),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    _account(),
+    _needed("kind"),
+    _needed("key"),
+    _needed("payload"),
+    _needed("due_at", Big),
+    PrimaryKeyConstraint("account_id", "kind", "key"),
+    Index("timers_by_due", "due_at"),
+)
+

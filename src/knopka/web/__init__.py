@@ -1,0 +1,1 @@
+"""What the world reaches over HTTP: a handler parses, calls one service, renders."""
