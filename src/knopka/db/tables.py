@@ -233,6 +233,9 @@ fill_windows = Table(
     _needed("lead_id", Big),
     _needed("lead_created_at", Big),
     Column("first_data_at", Big),
+    # What this visit has noted on this card: it bounds the notes, and tells `repeated`
+    # without a word about the notes of other visits.
+    Column("note_hashes", Text),
     PrimaryKeyConstraint("visit_id", "lead_id"),
     ForeignKeyConstraint(["visit_id"], ["visits.id"]),
     ForeignKeyConstraint(["lead_id"], ["leads.id"]),
@@ -271,7 +274,6 @@ notes = Table(
     # operator has no window, and NULLs are distinct in a unique constraint.
     UniqueConstraint("account_id", "entity", "entity_id", "window_lead_id", "text_hash"),
     Index("notes_by_card", "account_id", "entity", "entity_id", "id"),
-    Index("notes_by_visit", "visit_id", "window_lead_id"),
 )
 
 incoming_leads = Table(
@@ -327,6 +329,7 @@ conversations = Table(
     ForeignKeyConstraint(["visitor_id"], ["visitors.id"]),
     Index("conversations_by_change", "account_id", "changed_at", "id"),
     Index("conversations_by_message", "account_id", "status", "last_message_at", "id"),
+    Index("conversations_by_time", "account_id", "last_message_at", "id"),
     Index("conversations_by_lead", "lead_id"),
     Index("conversations_by_visit", "visit_id"),
 )
