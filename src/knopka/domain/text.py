@@ -1,0 +1,70 @@
+"""Cleaning of outside text, once, where it enters (S-IN-04), and its short form in a reason."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+_LINE_END = re.compile(r"\r\n?")
+_UNWANTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# Zero-width characters and those that turn the direction of a text: in a name they
+# only serve to make it look like another one (S-OUT-05).
+_INVISIBLE = re.compile(r"[\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+_SPACES = re.compile(r"\s+")
+_MARKS_KEPT = 5
+
+EXCERPT = 60
+"""How much of a wrong value a reason repeats."""
+
+
+def clean_text(text: str) -> str:
+    """NFC, without control characters but line feed and tab, without space around it."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    text = _UNWANTED.sub("", _LINE_END.sub("\n", text))
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def clean_name(text: str) -> str:
+    """A text that stands as somebody's or something's name: one line, nothing invisible."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return _clip_marks(_SPACES.sub(" ", _INVISIBLE.sub("", clean_text(text)))).strip()
+
+
+def _clip_marks(text: str) -> str:
+    """At most five combining marks on one letter, so that no name climbs over its neighbours."""
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MARKS_KEPT:
+            kept.append(char)
+    return "".join(kept)
+
+
+def clean_json(value: Any) -> Any:
+    """Every text inside a JSON value cleaned; keys that name an object's prototype are dropped."""
+    match value:
+        case str():
+            return clean_text(value)
+        case list():
+            return [clean_json(item) for item in value]
+        case dict():
+            safe = (key for key in value if key not in UNSAFE_KEYS)
+            return {clean_text(key): clean_json(value[key]) for key in safe}
+        case _:
+            return value
+
+
+UNSAFE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
+"""Keys that reach an object's prototype in a script which copies them (S-WEB-05)."""
+
+
+def excerpt(value: Any) -> str:
+    """A wrong value as a reason shows it: short, on one line, a text as it is and the rest as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = _SPACES.sub(" ", clean_text(text[: EXCERPT * 4]))
+    return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
