@@ -1,0 +1,5 @@
+"""`python -m knopka` is the command `knopka`."""
+
+from knopka.cli import main
+
+main()
