@@ -85,6 +85,13 @@ _INSERT_CODE = Statement(
     )
 )
 _DELETE_CODES = Statement(delete(setup_codes).where(setup_codes.c.account_id == bindparam("account_id")))
+_FIND_CODE = Statement(
+    select(setup_codes.c.created_at).where(
+        setup_codes.c.code_hash == bindparam("code_hash"),
+        setup_codes.c.used_at.is_(None),
+        setup_codes.c.created_at > bindparam("created_after"),
+    )
+)
 _USE_CODE = Statement(
     update(setup_codes)
     .where(
@@ -167,6 +174,10 @@ def replace_setup_code(tx: Transaction, account_id: int, code_hash: str, now: da
     """Keep this code and no other."""
     tx.run(_DELETE_CODES, account_id=account_id)
     tx.run(_INSERT_CODE, account_id=account_id, code_hash=code_hash, at=to_ms(now))
+
+
+def has_setup_code(tx: Transaction, code_hash: str, *, created_after: datetime) -> bool:
+    return tx.row(_FIND_CODE, code_hash=code_hash, created_after=to_ms(created_after)) is not None
 
 
 def use_setup_code(tx: Transaction, code_hash: str, *, created_after: datetime, now: datetime) -> bool:

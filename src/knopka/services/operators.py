@@ -49,6 +49,11 @@ class Session:
         return now - self.seen_at >= SEEN_STEP
 
 
+def normal_login(text: str) -> str:
+    """A login as it is looked up: what differs in case or in the way it is typed is the same."""
+    return clean_name(text[: MAX_LOGIN * 4]).casefold()[:MAX_LOGIN]
+
+
 def parse_login(text: str) -> str:
     """A login as it is stored: lower case, letters, digits and . @ + - _."""
     login = clean_name(text[: MAX_LOGIN * 4]).casefold()
@@ -148,15 +153,26 @@ def make_setup_code(tx: Transaction, *, now: datetime) -> str | None:
     return "-".join(letters[at : at + 4] for at in range(0, len(letters), 4))
 
 
+def check_setup_code(tx: Transaction, code: str, *, at: datetime) -> None:
+    """Raise NotAllowed unless the code would be taken now."""
+    is_good = db.has_setup_code(tx, _hash_code(code), created_after=at - CODE_LIFETIME)
+    if not is_good or has_operators(tx):
+        raise NotAllowed("This code is not valid.")
+
+
 def set_up(
     tx: Transaction, code: str, login: str, name: str, password_hash: str, *, now: datetime
 ) -> Operator:
     """Make the first operator of an installation for who brings its code, or raise NotAllowed."""
-    letters = re.sub(r"[^A-Z2-7]", "", code.upper())
-    is_good = db.use_setup_code(tx, hash_token(letters), created_after=now - CODE_LIFETIME, now=now)
+    is_good = db.use_setup_code(tx, _hash_code(code), created_after=now - CODE_LIFETIME, now=now)
     if not is_good or has_operators(tx):
         raise NotAllowed("This code is not valid.")
     return add_operator(tx, login, name, password_hash, now=now)
+
+
+def _hash_code(code: str) -> str:
+    """The code's hash; the dashes and the case in which it is typed do not count."""
+    return hash_token(re.sub(r"[^A-Z2-7]", "", code.upper()))
 
 
 def _session(row: Row) -> Session:
