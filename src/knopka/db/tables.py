@@ -2,6 +2,8 @@
 
 Times are whole milliseconds since 1970 in UTC, JSON is text: both stores then
 take and give the same plain values, and statements run through the bare driver.
+`sqlite_autoincrement` stands where an id is known outside its table: such an id
+is never given to another row, even after the first is gone.
 """
 
 from __future__ import annotations
@@ -134,6 +136,7 @@ sources = Table(
     _needed("created_at", Big),
     _needed("changed_at", Big),
     UniqueConstraint("public_id"),
+    sqlite_autoincrement=True,
 )
 
 contacts = Table(
@@ -146,6 +149,7 @@ contacts = Table(
     _needed("created_at", Big),
     _needed("updated_at", Big),
     Index("contacts_by_account", "account_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 leads = Table(
@@ -167,6 +171,7 @@ leads = Table(
     ForeignKeyConstraint(["source_id"], ["sources.id"]),
     Index("leads_by_account", "account_id", "id"),
     Index("leads_by_contact", "contact_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 visitors = Table(
@@ -181,6 +186,7 @@ visitors = Table(
     _needed("seen_at", Big),
     UniqueConstraint("token_hash"),
     ForeignKeyConstraint(["source_id"], ["sources.id"]),
+    sqlite_autoincrement=True,
 )
 
 visits = Table(
@@ -332,6 +338,7 @@ conversations = Table(
     Index("conversations_by_time", "account_id", "last_message_at", "id"),
     Index("conversations_by_lead", "lead_id"),
     Index("conversations_by_visit", "visit_id"),
+    sqlite_autoincrement=True,
 )
 
 messages = Table(
@@ -375,6 +382,7 @@ operators = Table(
     _needed("is_enabled", Boolean),
     _needed("created_at", Big),
     UniqueConstraint("login"),
+    sqlite_autoincrement=True,
 )
 
 logins = Table(
@@ -418,6 +426,7 @@ jobs = Table(
     Column("error", Text),
     Index("jobs_by_due", "due_at", "id"),
     Index("jobs_by_key", "key", "id"),
+    sqlite_autoincrement=True,
 )
 
 job_attempts = Table(

@@ -1,0 +1,61 @@
+"""One connection as the writer and the readers use it, and what a store's error means."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Protocol
+
+from knopka.db.transaction import Transaction
+from knopka.domain.errors import KnopkaError
+
+
+class UnsafeStore(KnopkaError):
+    """The store is set up so that it could lose what was acknowledged."""
+
+    code = "unsafe_store"
+
+
+class WrongSchema(KnopkaError):
+    """The tables are older or newer than this release of knopka."""
+
+    code = "wrong_schema"
+
+
+class Trouble(Enum):
+    """What an error of the store means for the one function that met it, and for its batch."""
+
+    OWN = auto()
+    """The function's own: it is undone and answered with it."""
+    PASSING = auto()
+    """Somebody else holds the rows: undo the function and try again in a later batch."""
+    LOST = auto()
+    """The whole transaction is gone: each function runs again, alone, once."""
+    DOUBT = auto()
+    """The answer to COMMIT was lost: nobody is told anything but "come again"."""
+    FATAL = auto()
+    """The disk did not keep what it was given (fsync failed): nothing more may be acknowledged."""
+
+
+class Session(Protocol):
+    """A connection that runs one transaction at a time. `transaction` is the same object throughout."""
+
+    @property
+    def transaction(self) -> Transaction: ...
+    def begin(self) -> None:
+        """Open a transaction for writing and read the clock once; connects again if need be."""
+
+    def begin_reading(self) -> None: ...
+    def savepoint(self) -> None: ...
+    def release(self) -> None: ...
+    def undo(self) -> None:
+        """Back to the savepoint, which is released as well."""
+
+    def commit(self) -> None: ...
+    def rollback(self) -> None:
+        """End the transaction without a word, whatever state it is in."""
+
+    def judge(self, error: BaseException, *, at_commit: bool = False) -> Trouble: ...
+    def has_foreign_write(self) -> bool:
+        """Whether somebody else has written since this was last asked."""
+
+    def close(self) -> None: ...
