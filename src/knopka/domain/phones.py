@@ -1,0 +1,44 @@
+"""Phone numbers: kept as given, and beside it the international form where it is certain."""
+
+from __future__ import annotations
+
+import re
+
+_LEAST_DIGITS = 3
+_LONGEST = 100
+_DIGIT = re.compile(r"\d")
+
+UNKNOWN_REGION = "ZZ"
+"""Numbers with a country's code alone can be confirmed."""
+
+_REGIONS = {
+    "RUB": "RU", "KZT": "KZ", "BYN": "BY", "UAH": "UA", "UZS": "UZ", "AMD": "AM", "AZN": "AZ", "GEL": "GE",
+    "KGS": "KG", "MDL": "MD", "TJS": "TJ", "TRY": "TR", "USD": "US", "GBP": "GB", "BRL": "BR", "MXN": "MX",
+    "PLN": "PL", "ILS": "IL", "INR": "IN", "IDR": "ID", "COP": "CO", "ARS": "AR", "CLP": "CL", "PEN": "PE",
+}  # fmt: skip
+
+
+def region_of(currency: str) -> str:
+    """The country whose numbers an account's visitors write without a country's code."""
+    return _REGIONS.get(currency.upper(), UNKNOWN_REGION)
+
+
+def looks_like_phone(text: str) -> bool:
+    """Whether a text holds anything that could be dialled."""
+    return len(text) <= _LONGEST and len(_DIGIT.findall(text)) >= _LEAST_DIGITS
+
+
+def normalise_phone(text: str, region: str) -> str | None:
+    """The number in its international form (`+79991234567`), only if it is certainly a valid one."""
+    # Loaded late: it costs memory that an account without phones never needs.
+    import phonenumbers
+
+    if len(text) > _LONGEST:
+        return None
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
