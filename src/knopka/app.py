@@ -1,0 +1,284 @@
+"""Starts and wires: the only place that names concrete classes and hands settings to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.types import ASGIApp
+
+from knopka.db.database import Database
+from knopka.db.schema import list_revisions
+from knopka.domain.catalog import Catalog
+from knopka.domain.errors import Fault, InvalidInput, Unavailable
+from knopka.live import Hub, MemoryBus, PostgresBus
+from knopka.services.catalog import load_catalog
+from knopka.settings import Settings
+from knopka.web.context import DemoClock, Web
+from knopka.web.errors import HANDLERS
+from knopka.web.headers import Headers
+from knopka.web.limits import Limits
+from knopka.web.routes import DEMO, OPERATORS, PUBLIC
+from knopka.web.server import Config, Deadlines, Gate, Server, bind, raise_file_limit
+
+log = structlog.get_logger(__name__)
+KEY_FILE = "secret.key"
+
+
+class CatalogCache:
+    """The account's set-up in memory: read at start, and again after each change of it."""
+
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._reading: asyncio.Task[None] | None = None
+        self._is_stale = False
+
+    def get(self) -> Catalog:
+        return self._catalog
+
+    def notice(self) -> None:
+        """Somebody wrote; read again soon. Many notices at once cost one reading more, not many."""
+        self._is_stale = True
+        if self._reading is None:
+            self._reading = asyncio.get_running_loop().create_task(self._read())
+
+    async def reload(self) -> None:
+        """Read again now: for our own writes to the catalog."""
+        self._catalog = await self._database.read(load_catalog)
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+
+    async def _read(self) -> None:
+        try:
+            while self._is_stale:
+                self._is_stale = False
+                try:
+                    await self.reload()
+                except Unavailable:
+                    log.warning("the catalog could not be read again; the earlier one stays")
+        finally:
+            self._reading = None
+
+
+@dataclass(slots=True)
+class House:
+    """Everything that runs; close it to let go of all of it."""
+
+    database: Database
+    hub: Hub
+    catalogs: CatalogCache
+    web: Web
+    app: ASGIApp
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def close(self) -> None:
+        """Stop in the order in which things need one another: work first, the store last."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.catalogs.close()
+        await self.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a newcomer needs to know once the server answers."""
+
+    url: str
+    inbox: str
+    demo_page: str | None = None
+    login: str | None = None
+    password: str | None = None
+    setup_code: str | None = None
+    """To make the first operator with, at /inbox/setup; None when there is one."""
+
+
+async def open_house(
+    settings: Settings,
+    *,
+    base_url: str | None = None,
+    demo: bool = False,
+    on_broken: Callable[[str], None] = lambda _reason: None,
+) -> House:
+    """Open the store and put everything together; nothing listens yet."""
+    base_url = base_url or settings.base_url
+    hub = Hub(PostgresBus(settings.store_url) if settings.store_url.startswith("postgres") else MemoryBus())
+    cache: list[CatalogCache] = []
+    database = await Database.open(
+        settings.store_url,
+        on_publish=hub.publish,
+        on_foreign_write=lambda: cache[0].notice() if cache else None,
+        on_broken=on_broken,
+    )
+    cache.append(CatalogCache(database, await database.read(load_catalog)))
+    limits = read_limits(settings)
+    trusted = settings.trusted_proxies
+    web = Web(
+        database=database,
+        hub=hub,
+        catalog=cache[0].get,
+        base_url=base_url,
+        inbox_url=settings.inbox_url or base_url,
+        secret_key=read_secret_key(settings),
+        limits=limits,
+        trusted_proxies=trusted,
+        demo=DemoClock(database.advance_clock, database.clock) if demo else None,
+    )
+    web.gate = Gate(limits.sockets, limits.sockets_per_address, web.trusts)
+    house = House(database, hub, cache[0], web, build_app(web))
+    house.tasks.append(asyncio.create_task(hub.run()))
+    return house
+
+
+def build_app(web: Web) -> ASGIApp:
+    """Give the application: the routes of this kind of server, every answer with its headers."""
+    litestar = Litestar(
+        route_handlers=[*PUBLIC, *OPERATORS, *(DEMO if web.demo else ())],
+        exception_handlers={**HANDLERS},
+        state=State({"web": web}),
+        openapi_config=None,  # S-OPS-06: the document is made from web/openapi.py and not served
+        logging_config=None,
+        request_max_body_size=None,  # web/bodies.py counts while it reads
+    )
+    inbox_host = web.inbox_host if web.is_inbox_apart else None
+    return Headers(litestar, is_https=web.base_url.startswith("https:"), inbox_host=inbox_host)
+
+
+def serve(
+    settings: Settings,
+    *,
+    demo: bool = False,
+    works: bool = True,
+    on_ready: Callable[[Ready], None] = lambda _ready: None,
+) -> None:
+    """Run the server until a signal ends it. Faults of settings and store are raised before it listens."""
+    run(_serve(settings, demo=demo, works=works, on_ready=on_ready))
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+async def _serve(settings: Settings, *, demo: bool, works: bool, on_ready: Callable[[Ready], None]) -> None:
+    listener = bind(settings.host, settings.port)
+    base_url = settings.base_url or (local_url(listener) if demo else "")
+    if not base_url:
+        raise InvalidInput(
+            Fault(
+                "KNOPKA_BASE_URL",
+                "missing",
+                "must say where browsers reach us, like https://chat.example.com",
+            )
+        )
+    prepare_store(settings)
+    broken: list[str] = []
+    server: Server | None = None
+
+    def end(reason: str) -> None:
+        """D-09: what the disk did not keep cannot be promised; the process ends."""
+        broken.append(reason)
+        if server is not None:
+            server.stop()
+
+    house = await open_house(settings, base_url=base_url, demo=demo, on_broken=end)
+    try:
+        ready = Ready(url=base_url, inbox=f"{house.web.inbox_url}/inbox")
+        server = build_server(house, on_started=lambda: on_ready(ready), handles_signals=True)
+        if not broken:
+            await server.serve(sockets=[listener])
+    finally:
+        await house.close()
+    if broken:
+        raise Unavailable(f"The store is broken: {broken[0]}")
+
+
+def build_server(
+    house: House,
+    *,
+    on_started: Callable[[], None] = lambda: None,
+    handles_signals: bool = False,
+    deadlines: Deadlines = Deadlines(),  # noqa: B008  # frozen
+) -> Server:
+    assert house.web.gate is not None  # noqa: S101  # open_house made it
+    raise_file_limit(house.web.limits.sockets)
+    config = Config(house.app, house.web.gate, deadlines)
+    return Server(config, on_started=on_started, handles_signals=handles_signals)
+
+
+def local_url(listener: socket.socket) -> str:
+    """Where this very computer reaches the socket."""
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+def prepare_store(settings: Settings) -> None:
+    """Make or migrate an SQLite store; on PostgreSQL that is a decision of whoever runs it."""
+    if not settings.store_url.startswith("sqlite:"):
+        return
+    path = Path(settings.store_url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not is_current(path):
+        from knopka.db.migrate import migrate  # late: Alembic and Mako take 20 MB
+
+        migrate(settings.store_url)
+
+
+def is_current(path: Path) -> bool:
+    """Whether the SQLite file is there with the tables of this release."""
+    from knopka.db import sqlite
+
+    if not path.exists():
+        return False
+    with contextlib.closing(sqlite.connect(path)) as connection:
+        return sqlite.find_revision(connection) == list_revisions()[-1]
+
+
+def read_limits(settings: Settings) -> Limits:
+    if settings.limits is None:
+        return Limits()
+    try:
+        return Limits.from_toml(settings.limits.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(Fault("KNOPKA_LIMITS", "unreadable", f"cannot be read: {error}")) from error
+
+
+def read_secret_key(settings: Settings) -> bytes:
+    """Give the key that signs; without a setting it is made once, in a file for us alone (S-SEC-04)."""
+    if settings.secret_key:
+        return hashlib.sha256(settings.secret_key.encode()).digest()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / KEY_FILE
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    if path.stat().st_mode & 0o077:
+        raise InvalidInput(Fault(str(path), "open_key_file", f"others may read it; run: chmod 600 {path}"))
+    key = path.read_text().strip()
+    if len(key) < 64:
+        raise InvalidInput(Fault(str(path), "short_key", "is not whole; delete it to have a new key made"))
+    return hashlib.sha256(key.encode()).digest()
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """The demo keeps to its own folder and to this computer."""
+    return replace(settings, data_dir=settings.data_dir / "demo")

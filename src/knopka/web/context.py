@@ -1,0 +1,128 @@
+"""What every handler is given: the store, the hub, the catalog and the values of this server."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+
+from knopka.db.database import Database
+from knopka.domain.catalog import Catalog
+from knopka.live import Hub
+from knopka.web.desk import Desk
+from knopka.web.limits import Counters, Limits
+from knopka.web.server import Gate
+from knopka.web.static_files import StaticFiles
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+LONGEST_ADDRESS = 64
+"""Longer texts are no addresses, and would fill the memory of what was read before."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoClock:
+    """The demo's moveable clock; `serve` has none."""
+
+    advance: Callable[[timedelta], None]
+    now: Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Web:
+    """Everything a handler may use besides its request."""
+
+    database: Database
+    hub: Hub
+    catalog: Callable[[], Catalog]
+    base_url: str
+    inbox_url: str
+    secret_key: bytes
+    limits: Limits
+    trusted_proxies: tuple[Network, ...] = ()
+    demo: DemoClock | None = None
+    static: StaticFiles = field(default_factory=StaticFiles)
+    gate: Gate | None = None
+    csp_reports: int = 0
+    counters: Counters = field(init=False)
+    desk: Desk = field(init=False)
+    public_host: str = field(init=False)
+    inbox_host: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counters = Counters(self.limits)
+        self.desk = Desk(self.secret_key)
+        self.public_host = urlsplit(self.base_url).netloc
+        self.inbox_host = urlsplit(self.inbox_url).netloc
+
+    @property
+    def is_inbox_apart(self) -> bool:
+        """Whether operators have a host of their own, where nothing of the visitors is served."""
+        return self.inbox_host != self.public_host
+
+    def trusts(self, peer: str) -> bool:
+        """Whether this peer is a proxy that speaks for others."""
+        known = _parse(peer)
+        return known is not None and _is_trusted(known, self.trusted_proxies)
+
+    def address(self, connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+        """Give the caller's address as the limits count it: IPv6 by its /64."""
+        client = connection.scope.get("client")
+        peer = client[0] if client else ""
+        forwarded = connection.headers.get("x-forwarded-for", "")
+        return count_address(peer, forwarded, self.trusted_proxies)
+
+
+def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
+    return cast("Web", connection.app.state.web)
+
+
+def count_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str:
+    """The peer's address, or the right-most untrusted hop when the peer is a proxy that we trust.
+
+    A hop that cannot be read ends the search: what stands left of it is a claim of somebody unknown.
+    """
+    known = _parse(peer)
+    if known is None:
+        return peer
+    for hop in reversed(forwarded.split(",")) if trusted else ():
+        if not _is_trusted(known, trusted):
+            break
+        earlier = _parse(hop.strip())
+        if earlier is None:
+            break
+        known = earlier
+    return _group(known)
+
+
+@lru_cache(maxsize=16_384)
+def _is_trusted(address: Address, trusted: tuple[Network, ...]) -> bool:
+    return any(address in network for network in trusted)
+
+
+def _parse(text: str) -> Address | None:
+    return _parse_short(text) if len(text) <= LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=16_384)
+def _parse_short(text: str) -> Address | None:
+    """Read an address; an IPv4 address that travels as IPv6 is the IPv4 address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=16_384)
+def _group(address: Address) -> str:
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(ipaddress.ip_network((int(address), 64), strict=False))

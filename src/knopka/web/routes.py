@@ -1,0 +1,28 @@
+"""Every URL of the product, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar.types import ControllerRouterHandler
+
+from knopka.web import health, static_files
+
+PUBLIC: Sequence[ControllerRouterHandler] = (
+    # Sites and their pages
+    static_files.get_loader,
+    static_files.get_release,
+    static_files.get_widget_file,
+    # Whoever runs the server
+    health.get_health,
+    health.get_readiness,
+    health.get_metrics,
+    health.post_policy_report,
+)
+"""What visitors and the server's own keeper call."""
+
+OPERATORS: Sequence[ControllerRouterHandler] = ()
+"""What operators call, all under /inbox."""
+
+DEMO: Sequence[ControllerRouterHandler] = ()
+"""What `knopka demo` alone has."""
