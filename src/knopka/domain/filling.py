@@ -113,7 +113,9 @@ def _find_field(
         unknown = Reason("unknown_field", {"field": excerpt(name)})
         return PathVerdict(entry.path, Verdict.UNKNOWN_FIELD, (unknown,))
     if found.entity is not entity:
-        reason = Reason("wrong_entity", {"field": excerpt(name), "card": found.entity.value})
+        values = {"field": excerpt(name)}
+        is_lead = found.entity is Entity.LEAD
+        reason = Reason("field_of_lead", values) if is_lead else Reason("field_of_contact", values)
         return PathVerdict(entry.path, Verdict.WRONG_ENTITY, (reason,))
     return found
 
@@ -228,10 +230,15 @@ def plan_fill(resolved: Resolved, card: CardState, gate: Gate) -> FillPlan:
     if gate is Gate.OPEN:
         plan.fill(resolved)
     else:
-        verdict = Verdict.DECLINED if gate is Gate.DECLINED else Verdict.WINDOW_CLOSED
-        plan.verdicts |= _by_path(resolved.settle_rest(verdict, Reason(gate.value)))
+        plan.verdicts |= _by_path(_refuse_all(resolved, gate))
     plan.pass_to_bot(resolved.bot_params)
     return FillPlan(tuple(plan.writes), _in_order(resolved.paths, plan.verdicts | _by_path(resolved.settled)))
+
+
+def _refuse_all(resolved: Resolved, gate: Gate) -> tuple[PathVerdict, ...]:
+    if gate is Gate.DECLINED:
+        return resolved.settle_rest(Verdict.DECLINED, Reason("declined"))
+    return resolved.settle_rest(Verdict.WINDOW_CLOSED, Reason("window_closed"))
 
 
 class _Plan:
