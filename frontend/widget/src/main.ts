@@ -1,0 +1,139 @@
+/** Installs the globals that sites hold on to, and drains what they queued before we came. */
+
+import { drawButton, type Button } from "./button";
+import type { Config } from "./config";
+import { call, fire, listen } from "./events";
+import { findSnippet, readGlobal, type Snippet } from "./generations";
+import type { Verdict } from "./meta";
+import { makeOutbox } from "./outbox";
+import { request } from "./transport";
+import { findVisit } from "./visit";
+import { warn } from "./warn";
+
+type Globals = Record<string, unknown>;
+
+/** Our own global: the command function, with what a page may want beside it. */
+interface Knopka {
+  (name?: unknown, argument?: unknown): void;
+  setMeta: (params: unknown) => Promise<Verdict[]>;
+  /** A snippet that ran a second time has put its stubs back: take them over, draw nothing twice. */
+  adopt: (snippet: Snippet) => void;
+}
+
+const RETRY_MS = [2_000, 10_000, 60_000];
+
+/** Entries of the queues are `arguments` objects or arrays of other windows; anything array-like will do. */
+const listOf = (value: unknown): unknown[] => {
+  try {
+    return typeof value === "object" ? Array.prototype.slice.call(value) : [];
+  } catch {
+    return [];
+  }
+};
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function fetchConfig(url: string): Promise<Config | null> {
+  for (const ms of [...RETRY_MS, 0]) {
+    const { status, body } = await request(url);
+    if (status === 200 && body) return body as Config;
+    if (status === 404) break;
+    await pause(ms);
+  }
+  return null;
+}
+
+async function whenParsed(): Promise<void> {
+  if (document.readyState === "loading") await new Promise((done) => addEventListener("DOMContentLoaded", done));
+}
+
+function makeKnopka(base: string, { names, site: { id, hash } }: Snippet): Knopka {
+  const address = `${encodeURIComponent(id)}/${encodeURIComponent(hash)}`;
+  const config = readGlobal(names.config) as { onlinechat?: { user_id?: unknown } } | undefined;
+  const visit = findVisit(id, config?.onlinechat?.user_id);
+  const outbox = makeOutbox(`${base}/w/meta/${address}`, visit);
+  let button: Button | null = null;
+  let isWanted = false;
+  let wantsChat = false;
+
+  const draw = async ({ site }: Snippet): Promise<void> => {
+    if (isWanted) return;
+    isWanted = true;
+    const config = await fetchConfig(`${base}/w/config/${address}`);
+    await whenParsed();
+    if (!isWanted || button) return;
+    if (!config?.channels.length) return warn("no button to show here");
+    const locale = String(site.locale ?? config.locale);
+    const isInline = Boolean(site.inline ?? config.inline);
+    button = drawButton({ config, base, visit, locale, isInline, onStarted: outbox.ask });
+    fire("onChatReady");
+    if (wantsChat) button.show();
+  };
+
+  const commands: Record<string, () => void> = {
+    runChatShow() {
+      wantsChat = true;
+      button?.show();
+    },
+    runChatHide() {
+      wantsChat = false;
+      button?.hide();
+    },
+    runDestroy() {
+      isWanted = false;
+      button?.destroy();
+      button = null;
+    },
+  };
+
+  /** Sites call commands that never existed, and listen to events that never come. */
+  const run = (name: unknown, argument: unknown): void => {
+    if (typeof argument !== "function") return commands[String(name)]?.();
+    for (const event of String(name).split("|")) {
+      listen(event, argument as () => void);
+      if (event === "onChatReady" && button) call(argument as () => void);
+    }
+  };
+
+  const knopka = ((name, argument) => tolerate(() => run(name, argument))) as Knopka;
+  knopka.setMeta = (params) => tolerate(() => outbox.setMeta(params)) ?? Promise.resolve([]);
+  knopka.adopt = (snippet) => {
+    const { names, site } = snippet;
+    if (site.id !== id) return;
+    const globals = window as unknown as Globals;
+    const object = globals[names.object] as Globals;
+    const { params } = object;
+    object["params"] = [];
+    object["setMeta"] = knopka.setMeta;
+    for (const one of listOf(params)) knopka.setMeta(one);
+    const queued = (globals[names.command] as { q?: unknown } | undefined)?.q;
+    globals[names.command] = knopka;
+    for (const entry of listOf(queued)) knopka(...listOf(entry));
+    draw(snippet).catch(warn);
+  };
+  return knopka;
+}
+
+/** Nothing of ours is ever thrown into the page. */
+function tolerate<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    warn(error);
+    return undefined;
+  }
+}
+
+tolerate(() => {
+  const { currentScript } = document;
+  const script = (currentScript ?? document.querySelector('script[src*="/button.js"]')) as HTMLScriptElement | null;
+  const snippet = findSnippet(script?.id ?? "");
+  // Our host, with the path in front of `/js/button.js` or `/v1/button.js` if there is one.
+  const base = /^(http.+)\/[^/]+\/[^/]+\.js/.exec(script?.src ?? "")?.[1];
+  if (!snippet || !base) return warn("the snippet is missing or incomplete");
+  const first = readGlobal("knopka") as Partial<Knopka> | undefined;
+  if (first?.adopt) return first.adopt(snippet);
+  const knopka = makeKnopka(base, snippet);
+  (window as unknown as Globals)["knopka"] = knopka;
+  knopka.adopt(snippet);
+});

@@ -1,0 +1,103 @@
+/** The shape of setMeta's parameters: whatever a page gives becomes JSON text that the server can read. */
+
+export interface Verdict {
+  path: string;
+  verdict: string;
+  reason: string | null;
+}
+
+export interface Copy {
+  text: string;
+  /** What JSON cannot carry, told in the words of verdicts. */
+  dropped: Verdict[];
+}
+
+// The server's reader refuses bodies beyond 5 000 nodes, 32 levels, keys of 128 characters and
+// whole numbers of 63 bits; one greedy path must not take the rest of the call with it.
+const MOST_NODES = 4500;
+const MOST_DEPTH = 26;
+const MOST_TEXT = 65_536;
+
+/** Sites cut texts inside an emoji: the half that is left, and NUL, cannot travel. */
+export const quote = (text: string): string =>
+  JSON.stringify(text.replace(/[\ud800-\udfff]/gu, "\ufffd").replace(/\0/g, ""));
+
+/** Copy a page's object without trusting it: getters may throw, objects may hold themselves. */
+export function copyParams(params: unknown): Copy {
+  const dropped: Verdict[] = [];
+  const parents: unknown[] = [];
+  let nodes = 0;
+  let size = 0;
+
+  const drop = (path: string, verdict: string, reason: string): void => {
+    if (dropped.length < 50) dropped.push({ path, verdict, reason });
+  };
+
+  const writeMember = (owner: object, key: string | number, path: string): string | void => {
+    try {
+      return write((owner as Record<string | number, unknown>)[key], path);
+    } catch {
+      drop(path, "refused_bad_value", "not JSON");
+    }
+  };
+
+  const writeList = (list: unknown[], path: string): string => {
+    const parts: string[] = [];
+    for (let i = 0; i < list.length && nodes < MOST_NODES; i++) {
+      parts.push(writeMember(list, i, `${path}[${i}]`) ?? "null");
+    }
+    return `[${parts}]`;
+  };
+
+  const writeObject = (value: object, path: string): string => {
+    // Two keys may become one when they are cleaned; the server refuses a repeated key.
+    const members = new Map<string, string>();
+    for (const key of Object.keys(value)) {
+      const place = path ? `${path}.${key}` : key;
+      if (nodes >= MOST_NODES) break;
+      if (/^(__proto__|constructor|prototype)$|.{128}/s.test(key)) drop(place.slice(0, 200), "ignored_unknown_key", "not a key");
+      else {
+        const text = writeMember(value, key, place);
+        if (text) members.set(quote(key), `${quote(key)}:${text}`);
+      }
+    }
+    return `{${[...members.values()]}}`;
+  };
+
+  /** JSON text, nothing for what JSON leaves out, or an error for what it cannot hold. */
+  const write = (value: unknown, path: string): string | void => {
+    if (typeof value === "string") size += value.length;
+    if (++nodes >= MOST_NODES || size > MOST_TEXT) return drop(path, "refused_limit", "too large");
+    if (value === undefined) return;
+    if (value === null || typeof value === "boolean") return String(value);
+    if (typeof value === "string") return quote(value);
+    if (typeof value === "number" && Math.abs(value) < 2 ** 63) return String(value);
+    if (typeof value !== "object" || value instanceof Node || parents.includes(value) || parents.length > MOST_DEPTH) {
+      throw value;
+    }
+    parents.push(value);
+    try {
+      // Array.prototype.toJSON is what old frameworks break arrays with.
+      if (Array.isArray(value)) return writeList(value, path);
+      const { toJSON, valueOf } = value as { toJSON?: unknown; valueOf: unknown };
+      const bare = typeof toJSON === "function" ? toJSON : valueOf;
+      const plain: unknown = typeof bare === "function" ? bare.call(value) : value;
+      return plain === value ? writeObject(value, path) : write(plain, path);
+    } finally {
+      parents.pop();
+    }
+  };
+
+  return { text: writeMember([params], 0, "") || "{}", dropped };
+}
+
+/** Tells calls with the same content from others; two lanes and the length make it 64 bits and more. */
+export function digest(text: string): string {
+  let left = 7;
+  let right = 9;
+  for (let i = 0; i < text.length; i++) {
+    left = Math.imul(left ^ text.charCodeAt(i), 0x01000193);
+    right = Math.imul(right + text.charCodeAt(i), 0x5bd1e995) ^ (right >>> 15);
+  }
+  return `${left}.${right}.${text.length}`;
+}

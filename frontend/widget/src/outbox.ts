@@ -1,0 +1,191 @@
+/** setMeta calls on their way: in order, gathered, at most one request a second, none lost, none sent twice. */
+
+import { fire } from "./events";
+import { copyParams, digest, quote, type Verdict } from "./meta";
+import { makeId } from "./shared/random";
+import { forget, keep, listKept, recall } from "./shared/storage";
+import { request, type Answer } from "./transport";
+import { warn } from "./warn";
+
+interface Call {
+  key: string;
+  text: string;
+  /** When it was accepted, in ms; fractions keep the order within one ms. */
+  at: number;
+  dropped: Verdict[];
+  verdicts?: Verdict[];
+  promise: Promise<Verdict[]>;
+  done: (verdicts: Verdict[]) => void;
+  isBeaconed?: boolean;
+}
+
+export interface Outbox {
+  setMeta: (params: unknown) => Promise<Verdict[]>;
+  /** Ask for the final verdicts of calls that wait for a lead. */
+  ask: () => void;
+}
+
+const GATHER_MS = 50;
+const SPACING_MS = 1000;
+const DAY_MS = 24 * 3600_000;
+const MOST_CALLS = 20;
+// A browser carries 64 KiB of keepalive requests a page, and the server reads bodies of 64 KiB.
+const MOST_BYTES = 60_000;
+const MOST_KNOWN = 50;
+const MOST_QUEUED = 200;
+
+const measure = (text: string): number => new Blob([text]).size;
+const isWaiting = ({ verdict }: Verdict): boolean => verdict === "waiting_for_lead";
+const judge = (verdict: string, reason: string): Verdict[] => [{ path: "", verdict, reason }];
+
+export function makeOutbox(url: string, visit: string): Outbox {
+  const prefix = `knopka.unsent.${visit}.`;
+  /** Accepted and unanswered, in order; the first of them may be on their way. */
+  let queue: Call[] = [];
+  /** The latest calls by their content, for callers on timers. */
+  const known = new Map<string, Call>();
+  let waiting: Call[] = [];
+  let inFlight: Call[] = [];
+  let most = MOST_CALLS;
+  let isBusy = false;
+  let isAsking = false;
+  let isGone = false;
+  let timer = 0;
+  let nextAt = 0;
+  let blockedUntil = 0;
+  let failures = 0;
+  let lastAt = 0;
+
+  const accept = (text: string, dropped: Verdict[], key: string, at: number): Call => {
+    const call = { key, text, at, dropped } as Call;
+    call.promise = new Promise((resolve) => (call.done = resolve));
+    known.set(digest(text), call);
+    if (known.size > MOST_KNOWN) known.delete(known.keys().next().value!);
+    queue.push(call);
+    return call;
+  };
+
+  // Waiting is counted on a clock that nobody sets.
+  const schedule = (delay: number): void => {
+    if (isBusy || isGone || !(queue.length || isAsking)) return;
+    clearTimeout(timer);
+    timer = setTimeout(flush, Math.max(delay, nextAt - performance.now(), blockedUntil - performance.now()));
+  };
+
+  const settle = (call: Call, answered: Verdict[]): void => {
+    const isNews = !call.verdicts || !answered.some(isWaiting);
+    queue = queue.filter((one) => one !== call);
+    waiting = waiting.filter((one) => one !== call).slice(-MOST_QUEUED);
+    if (answered.some(isWaiting)) waiting.push(call);
+    forget(prefix + call.key);
+    call.verdicts = [...call.dropped, ...answered];
+    call.done(call.verdicts);
+    if (isNews) fire("onMetaResult", call.verdicts, call.key);
+  };
+
+  const writeBody = (calls: Call[]): string => {
+    const [address, title, referrer] = [location.href, document.title, document.referrer].map((text) => quote(text.slice(0, 2000)));
+    const list = calls.map(({ key, text }) => `{"key":"${key}","params":${text}}`);
+    return `{"visit":"${visit}","page":{"url":${address},"title":${title},"referrer":${referrer}},"calls":[${list}]}`;
+  };
+
+  /** The longest beginning of the calls that fits one request; one call always goes. */
+  const takeBatch = (calls: Call[]): Call[] => {
+    let count = Math.min(most, calls.length);
+    while (count > 1 && measure(writeBody(calls.slice(0, count))) > MOST_BYTES) count--;
+    return calls.slice(0, count);
+  };
+
+  const read = ({ status, body, waitMs }: Answer, isAbout: boolean): void => {
+    const { calls, window, error } = Object(body);
+    failures = 0;
+    if (status === 200) {
+      const before = waiting.length;
+      most = MOST_CALLS;
+      for (const { key, verdicts } of calls) {
+        const call = [...waiting, ...inFlight].find((one) => one.key === key);
+        if (call) settle(call, verdicts);
+      }
+      // Once the cards exist nothing has to wait any longer.
+      isAsking = waiting.length > 0 && (isAbout ? Boolean(window) : waiting.length < before);
+    } else if (!status || status === 429 || status > 499) {
+      failures = 1;
+      blockedUntil = performance.now() + waitMs;
+    } else if (status === 404) {
+      isGone = true;
+      warn("unknown button, or the page's origin is not on its list");
+      for (const call of queue) settle(call, judge("refused_not_writable", "unknown button"));
+    } else if (inFlight.length > 1) {
+      // Not readable: each alone, so that one call spoils nobody else's.
+      most = 1;
+    } else {
+      known.clear();
+      for (const call of inFlight) settle(call, judge(status === 413 ? "refused_limit" : "refused_bad_value", error?.message ?? null));
+    }
+  };
+
+  const flush = async (): Promise<void> => {
+    isBusy = true;
+    nextAt = performance.now() + SPACING_MS;
+    inFlight = takeBatch(queue);
+    const isAbout = inFlight.length > 0;
+    const keys = waiting.slice(0, MOST_CALLS).map(({ key }) => key);
+    const body = isAbout ? writeBody(inFlight) : JSON.stringify({ visit, keys });
+    const keepalive = !failures && measure(body) <= MOST_BYTES;
+    const before = failures;
+    isAsking = isAsking && isAbout;
+    const answer = await request(isAbout ? url : `${url}/verdicts`, { method: "POST", body, keepalive });
+    try {
+      read(answer, isAbout);
+    } catch {
+      failures = 1;
+    }
+    if (failures) failures += before;
+    if (failures === 3) warn("no answer, trying again");
+    inFlight = [];
+    isBusy = false;
+    schedule(failures && Math.min(60_000, 500 * 2 ** failures) * (1 + Math.random()));
+  };
+
+  /** The page may never come back: hand over what has not been sent. The copies kept bring the verdicts. */
+  const leave = (): void => {
+    if (isGone || performance.now() < blockedUntil) return;
+    for (;;) {
+      const batch = takeBatch(queue.filter((call) => !call.isBeaconed && !inFlight.includes(call)));
+      if (!batch.length || !navigator.sendBeacon(url, writeBody(batch))) return;
+      for (const call of batch) call.isBeaconed = true;
+    }
+  };
+
+  const ask = (): void => {
+    isAsking = waiting.length > 0;
+    schedule(0);
+  };
+
+  addEventListener("pagehide", leave);
+  addEventListener("online", ask);
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : ask()));
+
+  // What earlier pages could not deliver goes first, under its old keys.
+  const kept = listKept(prefix).map((name) => ({ key: name.slice(prefix.length), value: recall(name) ?? "" }));
+  kept.sort((a, b) => parseFloat(a.value) - parseFloat(b.value));
+  for (const { key, value } of kept) accept(value.slice(value.indexOf(" ") + 1), [], key, parseFloat(value));
+  schedule(0);
+
+  return {
+    ask,
+    setMeta(params) {
+      const refuse = (verdict: string, reason: string): Promise<Verdict[]> => Promise.resolve(judge(verdict, reason));
+      if (!params || typeof params !== "object" || Array.isArray(params)) return refuse("refused_bad_value", "not an object");
+      if (isGone || queue.length >= MOST_QUEUED) return refuse("refused_limit", "not accepted");
+      const { text, dropped } = copyParams(params);
+      const twin = known.get(digest(text));
+      if (twin && Date.now() - twin.at < DAY_MS) return twin.verdicts ? Promise.resolve(twin.verdicts) : twin.promise;
+      lastAt = Math.max(Date.now(), lastAt + 0.01);
+      const call = accept(text, dropped, makeId(), lastAt);
+      keep(prefix + call.key, `${lastAt} ${text}`);
+      schedule(GATHER_MS);
+      return call.promise;
+    },
+  };
+}
