@@ -1,0 +1,90 @@
+"""What the demo's account holds, so that its page shows the product: a button, fields, an operator."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+from knopka.db.database import Transaction
+from knopka.db.operators import find_by_login, update_password_hash
+from knopka.domain.catalog import FieldDraft, OptionDraft, SourceDraft
+from knopka.domain.fields import FieldType
+from knopka.domain.meta import Entity
+from knopka.domain.visitor import Source
+from knopka.services.catalog import KINDS, add_field, add_source, ensure_account, load_catalog
+from knopka.services.operators import add_operator
+
+LOGIN = "demo"
+OPERATOR_NAME = "Anna"
+PASSWORD_FILE = "operator-password"  # noqa: S105  # its name, not the password
+
+PHONE = 123456
+"""The field of the page's own example; its option WORK is 12345, as there."""
+EMAIL = 123457
+ADDRESS = 123458
+DELIVERY = 223456
+COURIER = 22345
+PRODUCT = 223457
+FIRST_SEEN = 223458
+
+TRACKING = (
+    "UTM_CONTENT", "UTM_MEDIUM", "UTM_CAMPAIGN", "UTM_SOURCE", "UTM_TERM", "UTM_REFERRER", "ROISTAT",
+    "REFERRER", "OPENSTAT_SERVICE", "OPENSTAT_CAMPAIGN", "OPENSTAT_AD", "OPENSTAT_SOURCE", "FROM", "GCLIENTID", "_YM_UID",
+    "_YM_COUNTER", "GCLID", "YCLID", "FBCLID",
+)  # fmt: skip
+"""The fields that every amoCRM account has for where a visitor came from."""
+
+FIELDS = (
+    FieldDraft(
+        Entity.CONTACT, FieldType.MULTITEXT, "Phone", id=PHONE, code="PHONE",
+        options=tuple(OptionDraft(kind, 12345 + at, code=kind) for at, kind in enumerate(KINDS["PHONE"])),
+    ),
+    FieldDraft(Entity.CONTACT, FieldType.MULTITEXT, "E-mail", id=EMAIL, code="EMAIL"),
+    FieldDraft(Entity.CONTACT, FieldType.SMART_ADDRESS, "Address", id=ADDRESS, code="ADDRESS"),
+    FieldDraft(
+        Entity.LEAD, FieldType.SELECT, "Delivery", id=DELIVERY,
+        options=tuple(
+            OptionDraft(text, COURIER + at) for at, text in enumerate(("Courier", "Pick-up point", "Post"))
+        ),
+    ),
+    FieldDraft(Entity.LEAD, FieldType.TEXT, "Product", id=PRODUCT),
+    FieldDraft(Entity.LEAD, FieldType.DATE_TIME, "First seen", id=FIRST_SEEN),
+    *(FieldDraft(Entity.LEAD, FieldType.TRACKING_DATA, code.lower(), code=code) for code in TRACKING),
+)  # fmt: skip
+
+
+def set_up_demo(tx: Transaction, *, origin: str, password_hash: str, now: datetime) -> Source:
+    """Make the demo's account unless it is there, and give the button of its page at this origin."""
+    ensure_account(tx, name="Demo shop", locale="en", timezone="UTC", currency="EUR", now=now)
+    catalog = load_catalog(tx)
+    for draft in FIELDS:
+        if not (draft.id in catalog.fields or (draft.entity, draft.code) in catalog.by_code):
+            add_field(tx, draft, now=now)
+    _set_up_operator(tx, password_hash, now)
+    for source in catalog.sources.values():
+        if source.allows_origin(origin):
+            return source
+    return add_source(tx, SourceDraft(name="Demo shop", origins=(origin,), locale="en"), now=now)
+
+
+def _set_up_operator(tx: Transaction, password_hash: str, now: datetime) -> None:
+    """Whatever happened to the password before: the one that is printed at this start is right."""
+    row = find_by_login(tx, LOGIN)
+    if row is None:
+        add_operator(tx, LOGIN, OPERATOR_NAME, password_hash, now=now)
+    else:
+        update_password_hash(tx, row["id"], password_hash)
+
+
+def read_password(folder: Path) -> str:
+    """The demo operator's password: made once for each folder of data, for its owner's eyes alone."""
+    path = folder / PASSWORD_FILE
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        password = secrets.token_urlsafe(9)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(password)
+        return password
