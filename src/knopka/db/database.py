@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Hashable, Mapping
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from datetime import timedelta
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from knopka.db import postgres, sqlite
 from knopka.db.clock import Clock
+from knopka.db.postgres import PostgresStore
 from knopka.db.reader import Readers
 from knopka.db.schema import check_revision
-from knopka.db.session import Session, UnsafeStore, WrongSchema
+from knopka.db.session import StatementFailed, Store, UnsafeStore, WrongSchema
+from knopka.db.sqlite import SqliteStore
 from knopka.db.statement import DialectName
 from knopka.db.transaction import Event, Row, Transaction
 from knopka.db.writer import Counters, Health, Task, Writer, WriterLimits
@@ -24,6 +24,7 @@ __all__ = [
     "Database",
     "Health",
     "Row",
+    "StatementFailed",
     "Transaction",
     "UnsafeStore",
     "WriterLimits",
@@ -35,62 +36,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 P = ParamSpec("P")
 Publish = Callable[[str, Mapping[str, Any]], None]
-
-
-class Store(Protocol):
-    """What the two stores do differently before the first statement."""
-
-    dialect: DialectName
-    writers: int
-
-    def find_revision(self) -> str | None: ...
-    def open_session(self, *, for_reading: bool = False) -> Session: ...
-    async def listen(self, *, on_change: Callable[[], None], on_jobs: Callable[[], None]) -> None: ...
-
-
-class SqliteStore:
-    """A file on this machine, written by one thread."""
-
-    dialect: DialectName = "sqlite"
-    writers = 1
-
-    def __init__(self, url: str, clock: Clock) -> None:
-        self.path: Path = sqlite.parse_url(url)
-        self._clock = clock
-
-    def find_revision(self) -> str | None:
-        if not self.path.exists():
-            return None
-        with contextlib.closing(sqlite.connect(self.path)) as connection:
-            return sqlite.find_revision(connection)
-
-    def open_session(self, *, for_reading: bool = False) -> Session:
-        return sqlite.SqliteSession(self.path, self._clock, for_reading=for_reading)
-
-    async def listen(self, *, on_change: Callable[[], None], on_jobs: Callable[[], None]) -> None:
-        """Nobody calls: the writer itself sees that the file was changed."""
-
-
-class PostgresStore:
-    """A server, written by several threads, each with the keys that fall to it."""
-
-    dialect: DialectName = "postgresql"
-
-    def __init__(self, url: str, clock: Clock, writers: int) -> None:
-        self._url = url
-        self._clock = clock
-        self._backends: set[int] = set()
-        self.writers = writers
-
-    def find_revision(self) -> str | None:
-        with contextlib.closing(postgres.connect(self._url)) as connection:
-            return postgres.find_revision(connection)
-
-    def open_session(self, *, for_reading: bool = False) -> Session:
-        return postgres.PostgresSession(self._url, self._clock, self._backends)
-
-    async def listen(self, *, on_change: Callable[[], None], on_jobs: Callable[[], None]) -> None:
-        await postgres.listen(self._url, self._backends, on_change=on_change, on_jobs=on_jobs)
 
 
 def choose_store(url: str, clock: Clock, limits: WriterLimits) -> Store:

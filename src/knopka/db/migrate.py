@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
@@ -93,7 +94,9 @@ def _migrate_postgres(url: str) -> MigrationReport:
         connection.exec_driver_sql("BEGIN")
         connection.exec_driver_sql("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
-        before = postgres.find_revision(connection.connection.driver_connection)
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)  # noqa: S101  # made by the creator above
+        before = postgres.find_revision(driver)
         if before != list_revisions()[-1]:
             _refuse_newer(before)
             _upgrade(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from time import monotonic
 from typing import Any, Final, Literal
 
@@ -14,7 +15,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 
 from knopka.db.clock import Clock, from_ms
-from knopka.db.session import Trouble, UnsafeStore
+from knopka.db.session import StatementFailed, Trouble, UnsafeStore, explain
+from knopka.db.statement import DialectName
 from knopka.db.transaction import Transaction
 from knopka.domain.errors import Unavailable
 
@@ -42,7 +44,8 @@ SETTINGS: Final = (
 )
 SAFETY: Final = (
     "SELECT name, setting FROM pg_settings WHERE name IN"
-    " ('fsync', 'full_page_writes', 'synchronous_commit', 'data_sync_retry', 'server_encoding', 'server_version_num')"
+    " ('fsync', 'full_page_writes', 'synchronous_commit', 'data_sync_retry',"
+    " 'server_encoding', 'server_version_num')"
 )
 NOW: Final = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 BEGIN: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {NOW}; SAVEPOINT f"
@@ -197,6 +200,9 @@ class PostgresSession:
             return Trouble.LOST
         return Trouble.OWN
 
+    def translate(self, error: BaseException) -> BaseException:
+        return StatementFailed(explain(error)) if isinstance(error, psycopg.Error) else error
+
     def has_foreign_write(self) -> bool:
         """The server says it by NOTIFY: see `listen`."""
         return False
@@ -227,3 +233,25 @@ async def listen(
                         on_change()
         except psycopg.OperationalError:
             await asyncio.sleep(RECONNECT_AFTER_S)
+
+
+class PostgresStore:
+    """A server, written by several threads, each with the keys that fall to it."""
+
+    dialect: DialectName = "postgresql"
+
+    def __init__(self, url: str, clock: Clock, writers: int) -> None:
+        self._url = url
+        self._clock = clock
+        self._backends: set[int] = set()
+        self.writers = writers
+
+    def find_revision(self) -> str | None:
+        with closing(connect(self._url)) as connection:
+            return find_revision(connection)
+
+    def open_session(self, *, for_reading: bool = False) -> PostgresSession:
+        return PostgresSession(self._url, self._clock, self._backends)
+
+    async def listen(self, *, on_change: Callable[[], None], on_jobs: Callable[[], None]) -> None:
+        await listen(self._url, self._backends, on_change=on_change, on_jobs=on_jobs)

@@ -63,5 +63,5 @@ class Readers:
             except Exception as error:
                 # Reading again does no harm: a server that was restarted is found by the next try.
                 if is_last or session.judge(error) is not Trouble.LOST:
-                    raise
+                    raise session.translate(error) from None
         raise AssertionError("unreachable")

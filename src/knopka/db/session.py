@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
+from knopka.db.statement import DialectName
 from knopka.db.transaction import Transaction
 from knopka.domain.errors import KnopkaError
 
@@ -19,6 +21,10 @@ class WrongSchema(KnopkaError):
     """The tables are older or newer than this release of knopka."""
 
     code = "wrong_schema"
+
+
+class StatementFailed(Exception):
+    """The store refused a statement of ours. The message carries no value of any row, so it may be logged."""
 
 
 class Trouble(Enum):
@@ -55,7 +61,31 @@ class Session(Protocol):
         """End the transaction without a word, whatever state it is in."""
 
     def judge(self, error: BaseException, *, at_commit: bool = False) -> Trouble: ...
+    def translate(self, error: BaseException) -> BaseException:
+        """The driver's own errors as StatementFailed, any other as it is."""
+
     def has_foreign_write(self) -> bool:
         """Whether somebody else has written since this was last asked."""
 
     def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """What the two stores do differently before the first statement."""
+
+    dialect: DialectName
+    writers: int
+
+    def find_revision(self) -> str | None:
+        """The revision of the tables, None where there are none; UnsafeStore for unsafe settings."""
+
+    def open_session(self, *, for_reading: bool = False) -> Session: ...
+    async def listen(self, *, on_change: Callable[[], None], on_jobs: Callable[[], None]) -> None:
+        """Pass on what other processes say, until cancelled."""
+
+
+def explain(error: BaseException) -> str:
+    """What the store said, in one line and without the values of any row."""
+    diagnosis = getattr(error, "diag", None)  # psycopg's; its whole text would hold the row
+    said = getattr(diagnosis, "message_primary", None) or str(error)
+    return str(said).partition("\n")[0]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from knopka.db.clock import Clock, from_ms
-from knopka.db.session import Trouble, UnsafeStore
+from knopka.db.session import StatementFailed, Trouble, UnsafeStore, explain
+from knopka.db.statement import DialectName
 from knopka.db.transaction import Transaction
 
 OLDEST = (3, 35, 0)
@@ -47,11 +50,11 @@ def parse_url(url: str) -> Path:
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in needed:
             raise UnsafeStore(
-                f"{name}: no such option of an SQLite database; allowed are synchronous=FULL and journal_mode=WAL"
+                f"{name}: SQLite has no such option here; allowed are synchronous=FULL and journal_mode=WAL"
             )
         if value.lower() != needed[name]:
             raise UnsafeStore(
-                f"{name}={value} could lose what was acknowledged; only {name}={needed[name].upper()} is allowed"
+                f"{name}={value} could lose what was acknowledged; allowed is {name}={needed[name].upper()}"
             )
     return Path(unquote(address))
 
@@ -88,7 +91,7 @@ def _make_safe(connection: sqlite3.Connection) -> None:
     journal = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if journal != "wal":
         raise UnsafeStore(
-            f"the database cannot be set to journal_mode=WAL (it stays {journal}): it needs a file on a local disk"
+            f"journal_mode=WAL cannot be had (it stays {journal}): the database needs a file on a local disk"
         )
     for pragma in (
         "synchronous = FULL",
@@ -160,6 +163,9 @@ class SqliteSession:
             return Trouble.LOST
         return Trouble.OWN
 
+    def translate(self, error: BaseException) -> BaseException:
+        return StatementFailed(explain(error)) if isinstance(error, sqlite3.Error) else error
+
     def has_foreign_write(self) -> bool:
         before, self._data_version = self._data_version, self._read_data_version()
         return before != self._data_version
@@ -170,3 +176,26 @@ class SqliteSession:
     def _read_data_version(self) -> int:
         version: int = self._cursor.execute("PRAGMA data_version").fetchone()[0]
         return version
+
+
+class SqliteStore:
+    """A file on this machine, written by one thread."""
+
+    dialect: DialectName = "sqlite"
+    writers = 1
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._path = parse_url(url)
+        self._clock = clock
+
+    def find_revision(self) -> str | None:
+        if not self._path.exists():
+            return None
+        with closing(connect(self._path)) as connection:
+            return find_revision(connection)
+
+    def open_session(self, *, for_reading: bool = False) -> SqliteSession:
+        return SqliteSession(self._path, self._clock, for_reading=for_reading)
+
+    async def listen(self, *, on_change: Callable[[], None], on_jobs: Callable[[], None]) -> None:
+        """Nobody calls: the writer itself sees that the file was changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, ClauseElement, Executable, Insert, TextClause, Update
+from sqlalchemy import Boolean, ClauseElement, Executable, Insert, Update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.compiler import Compiled, SQLCompiler

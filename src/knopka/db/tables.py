@@ -8,6 +8,8 @@ is never given to another row, even after the first is gone.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -37,7 +39,7 @@ def _account() -> Column[int]:
     return Column("account_id", Big, nullable=False)
 
 
-def _needed(name: str, kind: TypeEngine[object] | type[TypeEngine[object]] = Text) -> Column[object]:
+def _needed(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = Text) -> Column[Any]:
     return Column(name, kind, nullable=False)
 
 
@@ -470,4 +472,3 @@ timers = Table(
     PrimaryKeyConstraint("account_id", "kind", "key"),
     Index("timers_by_due", "due_at"),
 )
-

@@ -44,7 +44,7 @@ class Transaction:
     def rows(self, statement: Statement, /, **params: Any) -> list[Row]:
         prepared = self._execute(statement, params)
         columns = prepared.columns or tuple(column[0] for column in self._cursor.description)
-        found = [dict(zip(columns, values, strict=True)) for values in self._cursor.fetchall()]
+        found: list[Any] = [dict(zip(columns, values, strict=True)) for values in self._cursor.fetchall()]
         if prepared.booleans and self._dialect == "sqlite":
             _make_booleans(found, prepared.booleans)
         return found

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from sqlalchemy.dialects.postgresql import insert
 
-from knopka.db.session import Session, Trouble
+from knopka.db.session import Session, Trouble, explain
 from knopka.db.statement import Statement
 from knopka.db.tables import counters
 from knopka.db.transaction import Event
@@ -254,7 +254,7 @@ class Writer:
             del transaction.events[said:]
             if trouble is Trouble.PASSING:
                 return False
-            task.error = error
+            task.error = session.translate(error)
         return True
 
     def _try_later(self, task: Task) -> None:
@@ -327,12 +327,12 @@ class Writer:
         return self._health.state == "broken" or (self._stop_by is not None and monotonic() > self._stop_by)
 
     def _notice(self) -> None:
-        """What is looked after between batches: writes of others, and whether a failing store is well again."""
+        """Looked after between batches: has somebody else written?"""
         if self._session.has_foreign_write():
             self._on_foreign_write()
 
     def _probe(self) -> None:
-        """A store that failed is tried with a write of our own: nobody else may come while we are not ready."""
+        """Try a store that failed with a write of our own: while we are not ready, nobody may come."""
         if self._health.state == "failing" and self._begin():
             try:
                 self._session.transaction.run(PROBE)
@@ -350,10 +350,3 @@ class Writer:
         log.log(logging.INFO if state == "ok" else logging.ERROR, "the store is %s: %s", state, reason)
         self._health = Health(state, reason, datetime.now(UTC))
         self._on_health(self._health)
-
-
-def explain(error: BaseException) -> str:
-    """What the store said, without the values of any row."""
-    diagnosis = getattr(error, "diag", None)  # psycopg's; its text would hold the row
-    said = getattr(diagnosis, "message_primary", None) or str(error)
-    return said.partition("\n")[0]
