@@ -287,9 +287,7 @@ class PostgresBus:
 
     def send(self, topic: str, text: str) -> None:
         if len(self._waiting) >= self.MAX_WAITING:
-            # One notice stands for all that is lost.
-            self._waiting.clear()
-            self._waiting.append(self._payload("", ""))
+            self._lose_all()
         self._waiting.append(self._fit(topic, text))
         self._has_some.set()
 
@@ -338,18 +336,23 @@ class PostgresBus:
                     await self._send_over(connection)
             except psycopg.OperationalError as error:
                 logger.warning("the bus cannot send: %s", type(error).__name__)
-                self._waiting.append(self._payload("", ""))
+                self._lose_all()
                 await asyncio.sleep(self.PAUSE)
 
     async def _send_over(self, connection: psycopg.AsyncConnection[Any]) -> None:
         while True:
-            await self._has_some.wait()
             self._has_some.clear()
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(self.BATCH, len(self._waiting)))]
                 await connection.execute(
                     "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", (self.CHANNEL, batch)
                 )
+            await self._has_some.wait()
+
+    def _lose_all(self) -> None:
+        """One notice stands for everything that waits and for what was on its way."""
+        self._waiting.clear()
+        self._waiting.append(self._payload("", ""))
 
     def _fit(self, topic: str, text: str) -> str:
         payload = self._payload(topic, text)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 from knopka.domain.errors import TooMany, Unavailable
@@ -24,6 +25,8 @@ MAX_DELAY = 64.0
 SIGN_INS = Rate(600, 900)
 """All sign-ins together: more of them than an office has, and few enough for two threads."""
 SIGNED_OUT = 4401
+WATCH_SECONDS = 3.0
+"""How often open sockets are asked whether their sign-in still holds: they close within 5 s of its end."""
 
 
 def real_now() -> datetime:
@@ -147,6 +150,21 @@ class Desk:
         self.forms = FormTokens(secret_key)
         self.sign_ins = Counter(SIGN_INS)
         self.sockets = Sockets()
+        self.watch_seconds = WATCH_SECONDS
+        self._watcher: asyncio.Task[None] | None = None
+
+    def watch(self, end_ended: Callable[[], Awaitable[None]]) -> None:
+        """See to it that sockets end with their sign-ins, as long as any is open."""
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch(end_ended))
+
+    async def _watch(self, end_ended: Callable[[], Awaitable[None]]) -> None:
+        try:
+            while self.sockets.token_hashes():
+                await asyncio.sleep(self.watch_seconds)
+                await end_ended()
+        finally:
+            self._watcher = None
 
     def count_sign_in(self, login: str) -> None:
         """Let one more try begin, or raise TooMany or Unavailable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +29,9 @@ MAX_FRAME_BYTES = 64 * 1024
 MESSAGES_A_SECOND = 20
 CLOSE_SECONDS = 2.0
 """How long a socket that takes nothing is given to hear that it is closed."""
+
+GONE = (WebSocketDisconnect, OSError)
+"""How the framework and the server say that the other side has left."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -72,7 +75,7 @@ class LiveSocket:
         if isinstance(error, asyncio.CancelledError) and self._is_cancelled and self._task is not None:
             self._task.uncancel()
             return True
-        return isinstance(error, WebSocketDisconnect)
+        return isinstance(error, GONE)
 
     def follow(self, hub: Hub, topic: str) -> Subscription:
         """Subscribe to a topic. Corked: send what was missed, then call `uncork`."""
@@ -98,13 +101,15 @@ class LiveSocket:
                 await self._socket.receive_text()
         return message
 
-    async def messages(self) -> AsyncIterator[Mapping[str, Any]]:
-        """What the client says, but for its heartbeat, which is answered here."""
-        with contextlib.suppress(WebSocketDisconnect):
+    async def messages(
+        self, pong: Callable[[], Mapping[str, Any]] = dict
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """What the client says, but for its heartbeat, which is answered here (with `pong` in the answer)."""
+        with contextlib.suppress(*GONE):
             while True:
                 message = await self.receive()
                 if message["type"] == "ping":
-                    await self.send({"type": "pong"})
+                    await self.send({"type": "pong", **pong()})
                 else:
                     yield message
 
@@ -137,7 +142,7 @@ class LiveSocket:
                 self.end(RESTART)
 
     async def _close(self, code: int) -> None:
-        with contextlib.suppress(TimeoutError, WebSocketDisconnect):
+        with contextlib.suppress(TimeoutError, *GONE):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(code)
             return
