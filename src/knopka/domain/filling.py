@@ -57,8 +57,16 @@ class Resolved:
         """Whether nothing is left that a card could take."""
         return len(self.settled) == len(self.paths)
 
+    def wait(self) -> tuple[PathVerdict, ...]:
+        """No card exists yet: what is open waits for it."""
+        return self.settle_rest(Verdict.WAITING, Reason("waiting"))
+
+    def expire(self) -> tuple[PathVerdict, ...]:
+        """No card came within the 24 hours."""
+        return self.settle_rest(Verdict.EXPIRED, Reason("expired"))
+
     def settle_rest(self, verdict: Verdict, *reasons: Reason) -> tuple[PathVerdict, ...]:
-        """One verdict for every path that is still open: waiting, or expired."""
+        """One verdict for every path that is still open."""
         rest = {wish: PathVerdict(wish, verdict, reasons) for wish in self.paths}
         return _in_order(self.paths, rest | _by_path(self.settled))
 

@@ -198,7 +198,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "«{value}» — не веб-адрес; он начинается с http:// или https:// и не содержит пробелов.",
     ),
     "not_a_date": (
-        "“{value}” is no date; allowed are unix seconds, RFC 3339 (2026-01-31T10:00:00+03:00) and 31.01.2026.",
+        "“{value}” is no date; take unix seconds, RFC 3339 (2026-01-31T10:00:00+03:00) or 31.01.2026.",
         "«{value}» — не дата; можно секунды unix, RFC 3339 (2026-01-31T10:00:00+03:00) и 31.01.2026.",
     ),
     "option_unknown": (
