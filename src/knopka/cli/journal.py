@@ -25,8 +25,17 @@ def journal(visit: str | None, lead_id: int | None, limit: int, after_id: int, a
             print_json(line)
         return
     rows = [
-        (say_time(line["at"]), line["visit"], line["lead_id"] or "", item["path"], item["verdict"], item["reason"] or "")
+        (
+            say_time(line["at"]),
+            line["visit"],
+            line["lead_id"] or "",
+            item["path"],
+            item["verdict"],
+            item["reason"] or "",
+        )
         for line in lines
         for item in line["verdicts"]
     ]
-    print_table(("At", "Visit", "Lead", "Path", "Verdict", "Reason"), rows, empty="No page has called setMeta yet.")
+    print_table(
+        ("At", "Visit", "Lead", "Path", "Verdict", "Reason"), rows, empty="No page has called setMeta yet."
+    )

@@ -30,7 +30,13 @@ def list_command(limit: int, before_id: int | None, as_json: bool) -> None:
         print_json(leads)
         return
     rows = [
-        (lead["id"], lead["name"], lead["price"], lead["unsorted"]["status"] if lead["unsorted"] else "", say_time(lead["created_at"]))
+        (
+            lead["id"],
+            lead["name"],
+            lead["price"],
+            lead["unsorted"]["status"] if lead["unsorted"] else "",
+            say_time(lead["created_at"]),
+        )
         for lead in leads
     ]
     print_table(("Id", "Name", "Price", "Unsorted", "Created"), rows, empty="There are no leads yet.")

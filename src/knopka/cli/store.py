@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from knopka.db.database import Database
+from knopka.db.sqlite import parse_url
 from knopka.domain.errors import NotFound
 from knopka.settings import Settings
 
@@ -30,15 +30,9 @@ def write(use_case: Callable[..., T], /, *args: Any, key: tuple[object, ...], **
     return _with_database(lambda database: database.write(use_case, *args, key=key, **kwargs))
 
 
-def sqlite_path(url: str) -> Path | None:
-    """Where the SQLite store lies; None for PostgreSQL."""
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
-
-
 def _with_database(job: Callable[[Database], Awaitable[T]]) -> T:
     url = read_settings().store_url
-    path = sqlite_path(url)
-    if path is not None and not path.exists():
+    if url.startswith("sqlite:") and not (path := parse_url(url)).exists():
         raise NotFound(f"There is no store at {path} yet. Make it with: knopka migrate")
 
     async def run() -> T:

@@ -30,10 +30,26 @@ PRODUCT = 223457
 FIRST_SEEN = 223458
 
 TRACKING = (
-    "UTM_CONTENT", "UTM_MEDIUM", "UTM_CAMPAIGN", "UTM_SOURCE", "UTM_TERM", "UTM_REFERRER", "ROISTAT",
-    "REFERRER", "OPENSTAT_SERVICE", "OPENSTAT_CAMPAIGN", "OPENSTAT_AD", "OPENSTAT_SOURCE", "FROM", "GCLIENTID", "_YM_UID",
-    "_YM_COUNTER", "GCLID", "YCLID", "FBCLID",
-)  # fmt: skip
+    "UTM_CONTENT",
+    "UTM_MEDIUM",
+    "UTM_CAMPAIGN",
+    "UTM_SOURCE",
+    "UTM_TERM",
+    "UTM_REFERRER",
+    "ROISTAT",
+    "REFERRER",
+    "OPENSTAT_SERVICE",
+    "OPENSTAT_CAMPAIGN",
+    "OPENSTAT_AD",
+    "OPENSTAT_SOURCE",
+    "FROM",
+    "GCLIENTID",
+    "_YM_UID",
+    "_YM_COUNTER",
+    "GCLID",
+    "YCLID",
+    "FBCLID",
+)
 """The fields that every amoCRM account has for where a visitor came from."""
 
 FIELDS = (

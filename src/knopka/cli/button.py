@@ -1,0 +1,176 @@
+"""`knopka button`: the buttons that stand on pages."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TextIO
+
+import click
+
+from knopka.cli import store
+from knopka.cli.output import json_option, print_json, print_table
+from knopka.domain.catalog import SourceDraft, parse_origin
+from knopka.domain.errors import InvalidInput, NotFound
+from knopka.domain.snippet import parse_snippet, render_snippet
+from knopka.domain.visitor import Identity, Source
+from knopka.services.catalog import add_source, load_catalog
+
+
+class Origin(click.ParamType[str]):
+    """`https://host[:port]`, as browsers write it."""
+
+    name = "origin"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return parse_origin(value)
+        except InvalidInput:
+            self.fail(
+                f"{value!r} is not an origin such as https://shop.example.com (http for this machine alone)"
+            )
+
+
+class Locale(click.ParamType[str]):
+    """A language such as `ru` or `en`."""
+
+    name = "locale"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", value):
+            self.fail(f"{value!r} is not a language such as ru, en or pt-BR")
+        return value
+
+
+origin_option = click.option(
+    "--origin", "origins", type=Origin(), multiple=True, metavar="https://HOST[:PORT]",
+    help="An origin on whose pages the button may stand; repeat it for more.",
+)  # fmt: skip
+
+
+@click.group()
+def button() -> None:
+    """Buttons, and the snippets that put them on pages."""
+
+
+@button.command()
+@click.option("--name", required=True, help="How operators see it.")
+@origin_option
+@click.option("--locale", type=Locale(), default="en", show_default=True, help="The language of the chat.")
+@click.option("--inline", is_flag=True, help="Show the channels in a row instead of one round button.")
+@json_option
+def add(name: str, origins: tuple[str, ...], locale: str, inline: bool, as_json: bool) -> None:
+    """Add a button and print the snippet for the pages."""
+    if not origins:
+        raise click.UsageError("A button stands somewhere: give --origin https://host[:port] at least once.")
+    draft = SourceDraft(name=name, origins=_distinct(origins), locale=locale, inline=inline)
+    _print_added(store.write(add_source, draft, key=("catalog",)), as_json=as_json)
+
+
+@button.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List the buttons."""
+    sources = store.read(load_catalog).sources.values()
+    if as_json:
+        print_json([_describe(source) for source in sources])
+        return
+    rows = [(s.public_id, s.name, s.locale, s.identity.value, " ".join(s.origins)) for s in sources]
+    print_table(
+        ("Id", "Name", "Locale", "Identity", "Origins"), rows, empty="No buttons yet: knopka button add"
+    )
+
+
+@button.command()
+@click.argument("button_id", metavar="ID")
+@json_option
+def snippet(button_id: str, as_json: bool) -> None:
+    """Print the snippet of a button once more."""
+    source = store.read(load_catalog).sources.get(button_id)
+    if source is None:
+        raise NotFound(f"There is no button {button_id!r}; `knopka button list` shows them all.")
+    if as_json:
+        print_json(_describe_with_snippet(source))
+    else:
+        click.echo(_snippet(source))
+
+
+@button.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@origin_option
+@click.option("--name", help="How operators see it; the id when left out.")
+@json_option
+def import_command(file: TextIO, origins: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    """Take over an amoCRM or Kommo button from its snippet in FILE or on stdin, with its id and hash.
+
+    The page then changes the script's host and nothing else. Unsigned user ids are taken as amoCRM
+    takes them (identity plain); `knopka check` says what that means.
+    """
+    try:
+        found = parse_snippet(file.read())
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"{file.name} is not UTF-8 text: {error.reason} at byte {error.start}."
+        ) from error
+    draft = SourceDraft(
+        name=name or f"amoCRM {found.public_id}",
+        origins=_distinct(origins or _ask_origins(file)),
+        locale=found.locale,
+        inline=found.inline,
+        identity=Identity.PLAIN,
+        public_id=found.public_id,
+        hash=found.hash,
+    )
+    _print_added(store.write(add_source, draft, key=("catalog",)), as_json=as_json)
+
+
+def _ask_origins(file: TextIO) -> tuple[str, ...]:
+    """A snippet does not say where it stands."""
+    if file is sys.stdin or not sys.stdin.isatty():
+        raise click.UsageError(
+            "A snippet does not say on which site it stands: give --origin https://host[:port]."
+        )
+    question = "On which site does it stand (https://host[:port])"
+    answer: str = click.prompt(question, value_proc=lambda text: Origin().convert(text, None, None), err=True)
+    return (answer,)
+
+
+def _distinct(origins: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(origins))
+
+
+def _print_added(source: Source, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_describe_with_snippet(source))
+        return
+    click.echo(f"Added the button {source.public_id} for {', '.join(source.origins)}. Its snippet:\n")
+    click.echo(_snippet(source))
+
+
+def _describe(source: Source) -> dict[str, object]:
+    return {
+        "id": source.public_id,
+        "hash": source.hash,
+        "name": source.name,
+        "origins": list(source.origins),
+        "locale": source.locale,
+        "inline": source.inline,
+        "color": source.color,
+        "identity": source.identity.value,
+        "is_enabled": source.is_enabled,
+    }
+
+
+def _describe_with_snippet(source: Source) -> dict[str, object]:
+    described = {"id": source.public_id, "hash": source.hash, "origins": list(source.origins)}
+    return {**described, "snippet": _snippet(source)}
+
+
+def _snippet(source: Source) -> str:
+    base_url = store.read_settings().base_url
+    if not base_url:
+        raise click.UsageError(
+            "The snippet names this server: set KNOPKA_BASE_URL to where browsers reach it, such as "
+            "https://chat.example.com."
+        )
+    return render_snippet(base_url, source.public_id, source.hash, source.locale, inline=source.inline)
