@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -34,6 +36,28 @@ class DemoClock:
     now: Callable[[], datetime]
 
 
+class ChatSockets:
+    """How many sockets each visitor holds open."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._open: Tally[str] = Tally()
+
+    @contextmanager
+    def hold(self, token_hash: str) -> Iterator[bool]:
+        """Count one more for as long as it is held; False, and nothing is counted, when there are enough."""
+        if self._open[token_hash] >= self.most:
+            yield False
+            return
+        self._open[token_hash] += 1
+        try:
+            yield True
+        finally:
+            self._open[token_hash] -= 1
+            if self._open[token_hash] == 0:
+                del self._open[token_hash]
+
+
 @dataclass(slots=True)
 class Web:
     """Everything a handler may use besides its request."""
@@ -50,6 +74,7 @@ class Web:
     static: StaticFiles = field(default_factory=StaticFiles)
     gate: Gate | None = None
     csp_reports: int = 0
+    chat_sockets: ChatSockets = field(init=False)
     counters: Counters = field(init=False)
     desk: Desk = field(init=False)
     public_host: str = field(init=False)
@@ -57,6 +82,7 @@ class Web:
 
     def __post_init__(self) -> None:
         self.counters = Counters(self.limits)
+        self.chat_sockets = ChatSockets(self.limits.sockets_per_visitor)
         self.desk = Desk(self.secret_key)
         self.public_host = urlsplit(self.base_url).netloc
         self.inbox_host = urlsplit(self.inbox_url).netloc

@@ -1,0 +1,51 @@
+"""What the launcher asks once on each page: how the button looks and where it leads."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from litestar import Request, get, route
+from litestar.enums import HttpMethod
+
+from knopka.domain.visitor import Source
+from knopka.web.admission import admit_page
+from knopka.web.answers import Answer, Header, answer, encode
+from knopka.web.bodies import header
+from knopka.web.static_files import matches
+
+AnyRequest = Request[Any, Any, Any]
+CONFIG = "/w/config/{id:str}/{hash:str}"
+FIVE_MINUTES = b"public, max-age=300"
+
+
+@get(CONFIG)
+async def get_config(request: AnyRequest) -> Answer:
+    """Describe the button. No row is read and none is written: a visitor who only looks costs nothing."""
+    body = encode(show_config(admit_page(request)))
+    etag = b'"' + hashlib.sha256(body).hexdigest()[:24].encode() + b'"'
+    headers: list[Header] = [(b"cache-control", FIVE_MINUTES), (b"etag", etag)]
+    if matches(header(request, b"if-none-match"), etag):
+        return answer(status=304, headers=headers)
+    return answer(body, headers=headers)
+
+
+@route(CONFIG, http_method=[HttpMethod.OPTIONS])
+async def preflight_config(request: AnyRequest) -> Answer:
+    """For a launcher whose page adds a header of its own to each request."""
+    admit_page(request)
+    return answer(status=204, headers=[(b"access-control-allow-methods", b"GET")])
+
+
+def show_config(source: Source) -> dict[str, Any]:
+    return {
+        "id": source.public_id,
+        "name": source.name,
+        "locale": source.locale,
+        "inline": source.inline,
+        "color": source.color,
+        "identity": source.identity.value,
+        "origins": source.origins,
+        "channels": [{"kind": "onsite", "title": None, "link": None}],
+        "frame": f"/w/frame/{source.public_id}/{source.hash}",
+    }

@@ -1,0 +1,153 @@
+"""What a page sends by setMeta, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, post, route
+from litestar.enums import HttpMethod
+
+from knopka.db.clock import to_ms
+from knopka.domain.meta import parse_meta
+from knopka.domain.verdicts import PathVerdict
+from knopka.domain.visitor import FillWindow, Page, Source
+from knopka.domain.wording import say
+from knopka.services.journal import MetaCall, Recorded, read_verdicts, record_meta
+from knopka.web.admission import admit_page
+from knopka.web.answers import Answer, answer, answer_json, encode
+from knopka.web.bodies import FORM, JSON, TEXT, media_type, read_body
+from knopka.web.bracket_form import read_form
+from knopka.web.context import Web, web_of
+from knopka.web.envelope import Envelope
+from knopka.web.strict_json import Json, read_json
+
+AnyRequest = Request[Any, Any, Any]
+META = "/w/meta/{id:str}/{hash:str}"
+MAX_CALLS = 20
+FOR_PREFLIGHT = (
+    (b"access-control-allow-methods", b"POST"),
+    (b"access-control-allow-headers", b"Content-Type"),
+    (b"access-control-max-age", b"7200"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One readable request of the launcher: which visit, from which page, and its calls in order."""
+
+    visit: str
+    page: Page
+    calls: tuple[MetaCall, ...]
+
+
+@route([META, f"{META}/verdicts"], http_method=[HttpMethod.OPTIONS])
+async def preflight_meta(request: AnyRequest) -> Answer:
+    """Let a listed page send JSON; text/plain, which the launcher sends, needs no such question."""
+    admit_page(request)
+    return answer(status=204, headers=FOR_PREFLIGHT)
+
+
+@post(META, status_code=200)
+async def post_meta(request: AnyRequest) -> Answer:
+    """Take up to 20 setMeta calls of one visit and tell what became of each path.
+
+    The limits count what was parsed (S-IN-09): each call, for its visit and for
+    its address; a body that cannot be read counts as one for the address.
+    """
+    web = web_of(request)
+    source = admit_page(request)
+    address = web.address(request)
+    web.counters.meta_per_address.take(address)
+    sent = await read_sent(request, web.limits.meta_bytes)
+    if len(sent.calls) > 1:
+        web.counters.meta_per_address.take(address, len(sent.calls) - 1)
+    web.counters.meta_per_visit.take(f"{source.id} {sent.visit}", len(sent.calls))
+    recorded = await web.database.write(
+        record_meta,
+        web.catalog(),
+        source,
+        sent.visit,
+        sent.calls,
+        sent.page,
+        key=("visit", source.id, sent.visit),
+    )
+    return _show(web, source, recorded)
+
+
+@post(f"{META}/verdicts", status_code=200)
+async def post_verdicts(request: AnyRequest) -> Answer:
+    """Tell what has become of earlier calls of the same visit: of those that waited for a card above all."""
+    web = web_of(request)
+    source = admit_page(request)
+    web.counters.meta_per_address.take(web.address(request))
+    media_type(request, (JSON, TEXT))
+    most = web.limits.meta_bytes
+    envelope = Envelope(read_json(await read_body(request, most), max_bytes=most))
+    visit = envelope.visit()
+    keys = envelope.items("keys", MAX_CALLS)
+    known = [envelope.match_key(key, f"$.keys[{index}]") for index, key in enumerate(keys)]
+    envelope.check()
+    return _show(web, source, await web.database.read(read_verdicts, source, visit, known))
+
+
+async def read_sent(request: AnyRequest, max_bytes: int) -> Sent:
+    """Read the body in whichever of its three kinds it came."""
+    kind = media_type(request, (JSON, TEXT, FORM))
+    body = await read_body(request, max_bytes)
+    if kind == FORM:
+        return parse_form(read_form(body, max_bytes=max_bytes))
+    return parse_sent(read_json(body, max_bytes=max_bytes))
+
+
+def parse_sent(body: Json) -> Sent:
+    """Read the launcher's envelope; raises InvalidInput with every fault. Unknown keys are left alone."""
+    envelope = Envelope(body)
+    visit, page = envelope.visit(), envelope.page()
+    items = envelope.items("calls", MAX_CALLS)
+    calls = [_read_call(envelope, call, f"$.calls[{index}]") for index, call in enumerate(items)]
+    envelope.check()
+    return Sent(visit, page, tuple(_make_call(key, params) for key, params in calls))
+
+
+def _read_call(envelope: Envelope, call: Json, place: str) -> tuple[str, Json]:
+    if not isinstance(call, dict):
+        envelope.blame(place, "not_an_object", "A call is an object with key and params.")
+        return "", {}
+    if not isinstance(call.get("params"), dict):
+        envelope.blame(f"{place}.params", "not_an_object", "setMeta takes an object.")
+    return envelope.match_key(call.get("key"), f"{place}.key"), call.get("params")
+
+
+def parse_form(form: Json) -> Sent:
+    """Read the page's bracket form: `visit`, `key` and `page[…]` are ours, the rest is one call."""
+    envelope = Envelope(form)
+    visit, page, key = envelope.visit(), envelope.page(), envelope.key()
+    envelope.check()
+    params = {name: value for name, value in form.items() if name not in ("visit", "key", "page")}
+    return Sent(visit, page, (_make_call(key, params),))
+
+
+def _make_call(key: str, params: Json) -> MetaCall:
+    return MetaCall(key, encode(params).decode(), parse_meta(params))
+
+
+def _show(web: Web, source: Source, recorded: Recorded) -> Answer:
+    calls = [
+        {"key": call.key, "verdicts": [_show_verdict(verdict, source.locale) for verdict in call.verdicts]}
+        for call in recorded.calls
+    ]
+    return answer_json({"calls": calls, "window": _show_window(web, recorded.window)})
+
+
+def _show_verdict(verdict: PathVerdict, locale: str) -> dict[str, str | None]:
+    sentences = " ".join(say(reason, locale) for reason in verdict.reasons)
+    return {"path": verdict.path, "verdict": verdict.verdict.value, "reason": sentences or None}
+
+
+def _show_window(web: Web, window: FillWindow | None) -> dict[str, Any] | None:
+    if window is None:
+        return None
+    opened = window.lead_created_at
+    is_open = window.is_open(web.database.clock())
+    return {"opened_at": to_ms(opened), "closes_at": to_ms(window.closes_at), "is_open": is_open}
