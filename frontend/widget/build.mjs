@@ -59,7 +59,7 @@ async function buildLanguages() {
     const { default: words } = await import(`data:text/javascript;base64,${Buffer.from(contents).toString("base64")}`);
     model ??= words;
     checkWords(language, words, model);
-    built[language] = await saveHashed(`lang-${language}.js`, contents);
+    built[language] = `./${await saveHashed(`lang-${language}.js`, contents)}`;
   }
   return built;
 }

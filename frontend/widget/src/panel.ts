@@ -44,7 +44,7 @@ export function makePanel({ url, visit, locale, words, signal, onMessage }: Pane
     isOpen = isSeen;
     if (!isReady) return;
     postVisit();
-    post(isOpen ? { type: "show", full: phone.matches } : { type: "hide" });
+    post(isOpen ? { type: "show", full: phone.matches, focus: navigator.userActivation?.isActive } : { type: "hide" });
   };
 
   const load = (): void => {

@@ -8,7 +8,7 @@ export interface PageInfo {
 
 export type ToFrame =
   | { type: "visit"; visit: string; page: PageInfo }
-  | { type: "show"; full: boolean }
+  | { type: "show"; full: boolean; focus: boolean }
   | { type: "hide" }
   | { type: "locale"; locale: string };
 
