@@ -243,13 +243,12 @@ def test_a_field_is_named_by_id_or_by_code(key: dict[str, Any], found: tuple[Any
     assert (entry.field_id, entry.field_code) == found
 
 
+NO_IDS: list[Any] = [{}, [1], True, False, 1.5, "x", "-1", "9" * 40, "²", None]
+NO_CODES: list[Any] = [5, {"a": 1}, "x" * 256]
+
+
 @pytest.mark.parametrize(
-    "key",
-    [
-        *({"id": wrong} for wrong in ({}, [1], True, False, 1.5, "x", "-1", "9" * 40, "²", None)),
-        *({"code": wrong} for wrong in (5, {"a": 1}, "x" * 256)),
-        {},
-    ],
+    "key", [{}, *({"id": wrong} for wrong in NO_IDS), *({"code": wrong} for wrong in NO_CODES)]
 )
 def test_a_field_that_is_not_named_is_refused(key: dict[str, Any]) -> None:
     assert read_entry({**key, "values": [{"value": "x"}]}) is Verdict.BAD_VALUE
@@ -405,32 +404,12 @@ def test_S_IN_04_a_note_keeps_its_lines_and_tabs() -> None:  # noqa: N802
 # Any JSON at all
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
-known_keys = st.sampled_from(
-    [
-        "note",
-        "contact",
-        "lead",
-        "bot_params",
-        "text",
-        "element_type",
-        "note_type",
-        "name",
-        "sale",
-        "price",
-        "custom_fields",
-        "id",
-        "field_id",
-        "code",
-        "values",
-        "value",
-        "enum",
-        "subtype",
-        "0",
-        "1",
-        "*",
-        "a.b",
-    ]
-)
+# fmt: off
+known_keys = st.sampled_from([
+    "note", "contact", "lead", "bot_params", "text", "element_type", "note_type", "name", "sale", "price",
+    "custom_fields", "id", "field_id", "code", "values", "value", "enum", "subtype", "0", "1", "*", "a.b",
+])
+# fmt: on
 any_json = st.recursive(
     scalars,
     lambda inner: (
