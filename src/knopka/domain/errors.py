@@ -95,3 +95,25 @@ class Unavailable(KnopkaError):
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class DeliveryError(KnopkaError):
+    """Something outside did not take what it was sent, and will not take it: the reason is shown."""
+
+    code = "delivery_error"
+
+
+class Retryable(DeliveryError):
+    """Surely not taken, but it may be if it is sent again; not before `after` seconds, if given."""
+
+    code = "retryable"
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Uncertain(DeliveryError):
+    """Nobody knows whether it was taken. It is not sent again by itself, unless repeating does no harm."""
+
+    code = "uncertain"
