@@ -41,9 +41,7 @@ _INSERT_ACCOUNT = Statement(
 _COUNT_UP = Statement(
     insert(counters)
     .values(columns("account_id", "name") | {"value": FIRST_OWN_ID})
-    .on_conflict_do_update(
-        index_elements=["account_id", "name"], set_={"value": counters.c.value + 1}
-    )
+    .on_conflict_do_update(index_elements=["account_id", "name"], set_={"value": counters.c.value + 1})
     .returning(counters.c.value)
 )
 
@@ -124,9 +122,7 @@ def find_account(tx: Transaction, account_id: int) -> Account | None:
     row = tx.row(_ACCOUNT, account_id=account_id)
     if row is None:
         return None
-    return Account(
-        AccountId(row["account_id"]), row["name"], row["locale"], row["timezone"], row["currency"]
-    )
+    return Account(AccountId(row["account_id"]), row["name"], row["locale"], row["timezone"], row["currency"])
 
 
 def insert_account(tx: Transaction, account: Account, now: datetime) -> bool:

@@ -25,7 +25,7 @@ from knopka.domain.crm import LOST, WON, AccountId, Pipeline, Status
 from knopka.domain.errors import Conflict, Fault, InvalidInput, NotFound
 from knopka.domain.fields import CustomField, FieldOption, FieldType
 from knopka.domain.meta import Entity, Json
-from knopka.domain.text import clean_name
+from knopka.domain.text import clean_name, excerpt
 from knopka.domain.verdicts import Reason
 from knopka.domain.visitor import Source
 
@@ -92,7 +92,7 @@ def _main_pipeline(tx: Transaction, locale: str) -> Pipeline:
 
 
 def add_source(tx: Transaction, draft: SourceDraft, *, now: datetime) -> Source:
-    """Add a button; its leads go to the main pipeline. Raises InvalidInput, or Conflict when the id is taken."""
+    """Add a button, whose leads go to the main pipeline. Raises Conflict when its id is taken."""
     if not draft.origins:
         raise InvalidInput(Fault("origin", "missing", "a button needs the address of at least one site"))
     draft = replace(
@@ -137,19 +137,20 @@ def add_field(tx: Transaction, draft: FieldDraft, *, now: datetime) -> CustomFie
         currency=draft.currency,
         is_page_writable=draft.is_page_writable,
     )
-    if draft.id is not None:
-        field = replace(field, id=draft.id)
-        if not db.insert_field(tx, ACCOUNT, field):
-            raise Conflict(f"The id {draft.id} or the code {code} belongs to another field.")
-        return field
-    if code is not None and any(
-        known.entity is draft.entity and known.code == code for known in db.list_fields(tx, ACCOUNT)
-    ):
-        raise Conflict(f"The code {code} belongs to another field.")
-    # Somebody may have given a number of our own row by hand: go on to the next one.
-    while not db.insert_field(tx, ACCOUNT, field := replace(field, id=db.next_id(tx, ACCOUNT, "fields"))):
-        pass
-    return field
+    while True:
+        field = replace(field, id=draft.id or db.next_id(tx, ACCOUNT, "fields"))
+        if db.insert_field(tx, ACCOUNT, field):
+            return field
+        if draft.id is not None or _is_code_taken(tx, field):
+            raise Conflict(f"The id {field.id} or the code {code} belongs to another field.")
+        # Somebody gave a number of our own row by hand: the next one may be free.
+
+
+def _is_code_taken(tx: Transaction, field: CustomField) -> bool:
+    known = db.list_fields(tx, ACCOUNT)
+    return field.code is not None and any(
+        (other.entity, other.code) == (field.entity, field.code) for other in known
+    )
 
 
 def _usual_kinds(type: FieldType, code: str | None) -> tuple[OptionDraft, ...]:
@@ -228,14 +229,14 @@ def _read_field(model: Json) -> CustomField | Skipped:
     """One custom_field model of API v4."""
     if not isinstance(model, dict):
         return Skipped(None, "", Reason("import_not_a_field"))
-    field_id, name = model.get("id"), str(model.get("name") or "")
-    if not _is_id(field_id):
+    field_id, name = _id(model.get("id")), str(model.get("name") or "")
+    if field_id is None:
         return Skipped(None, name, Reason("import_not_a_field"))
+    given = {"entity": excerpt(model.get("entity_type")), "type": excerpt(model.get("type"))}
     try:
-        entity, type = Entity(model.get("entity_type")), FieldType(model.get("type"))
+        entity, type = Entity(given["entity"]), FieldType(given["type"])
     except ValueError:
-        values = {"entity": str(model.get("entity_type")), "type": str(model.get("type"))}
-        return Skipped(field_id, name, Reason("import_kind_unknown", values))
+        return Skipped(field_id, name, Reason("import_kind_unknown", given))
     options = _read_options(model.get("enums"))
     if options is None:
         return Skipped(field_id, name, Reason("import_bad_options"))
@@ -260,17 +261,18 @@ def _read_options(enums: Json) -> tuple[FieldOption, ...] | None:
         return None
     options = []
     for item in enums:
-        if not (isinstance(item, dict) and _is_id(item.get("id")) and isinstance(item.get("value"), str)):
+        option_id = _id(item.get("id")) if isinstance(item, dict) else None
+        if option_id is None or not isinstance(item.get("value"), str):
             return None
         options.append(
-            FieldOption(item["id"], item["value"], _text(item.get("code")), _whole(item.get("sort")))
+            FieldOption(option_id, item["value"], _text(item.get("code")), _whole(item.get("sort")))
         )
     is_unique = len({option.id for option in options}) == len(options)
     return tuple(options) if is_unique else None
 
 
-def _is_id(value: Json) -> bool:
-    return type(value) is int and 0 < value < 2**53
+def _id(value: Json) -> int | None:
+    return value if type(value) is int and 0 < value < 2**53 else None
 
 
 def _text(value: Json) -> str | None:

@@ -1,0 +1,477 @@
+"""SQL of conversations and their messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import and_, bindparam, exists, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from knopka.db.clock import from_ms, to_ms
+from knopka.db.crm import EMPTY_NAMES
+from knopka.db.database import Row, Transaction
+from knopka.db.named import changes, columns, returned
+from knopka.db.statement import Statement
+from knopka.db.tables import (
+    contacts,
+    conversations,
+    incoming_leads,
+    leads,
+    messages,
+    operators,
+    sources,
+)
+from knopka.domain.conversation import (
+    Conversation,
+    ConversationId,
+    ConversationStatus,
+    Message,
+    MessageId,
+    OperatorId,
+)
+from knopka.domain.messaging import ChannelKind, Direction, MessageState
+from knopka.domain.visitor import Source
+
+EXCERPT = 200
+"""How much of the last message a list shows."""
+
+_OF_ACCOUNT = and_(
+    conversations.c.account_id == bindparam("account_id"), conversations.c.id == bindparam("conversation_id")
+)
+_TOUCH = Statement(
+    insert(conversations)
+    .values(
+        columns(
+            "account_id", "source_id", "channel", "visitor_id", "status", "is_visit_unknown", "last_seq",
+            "last_text", "operator_read_seq", "visitor_read_seq", "visitor_delivered_seq", "unread",
+            "page_url", "created_at", "changed_at",
+        )
+    )
+    .on_conflict_do_update(
+        index_elements=["visitor_id", "channel"], set_={"changed_at": bindparam("changed_at")}
+    )
+    .returning(conversations)
+)  # fmt: skip
+_ROW = Statement(select(conversations).where(_OF_ACCOUNT))
+_LOCK = Statement(select(conversations).where(_OF_ACCOUNT).with_for_update())
+_OF_VISITOR = Statement(
+    select(conversations.c.id)
+    .where(
+        conversations.c.account_id == bindparam("account_id"),
+        conversations.c.visitor_id == bindparam("visitor_id"),
+    )
+    .order_by(conversations.c.id)
+)
+_VISITOR = Statement(select(conversations.c.visitor_id).where(_OF_ACCOUNT))
+_UPDATE = Statement(
+    update(conversations)
+    .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
+    .values(changes("status", "changed_at"))
+)
+_TAKE_MESSAGE = Statement(
+    update(conversations)
+    .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
+    .values(
+        {
+            **changes(
+                "contact_id", "lead_id", "visit_id", "status", "last_seq", "last_text", "last_direction",
+                "last_message_at", "page_url", "changed_at",
+            ),
+            "unread": conversations.c.unread + bindparam("more_unread"),
+        }
+    )
+)  # fmt: skip
+_MARK = Statement(
+    update(conversations)
+    .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
+    .values(changes("operator_read_seq", "visitor_read_seq", "visitor_delivered_seq", "unread", "changed_at"))
+)
+_COUNT_UNREAD = Statement(
+    select(func.count().label("unread"))
+    .select_from(messages)
+    .where(
+        messages.c.conversation_id == bindparam("conversation_id"),
+        messages.c.direction == bindparam("direction"),
+        messages.c.seq > bindparam("after_seq"),
+    )
+)
+_TOUCH_OF_LEAD = Statement(
+    update(conversations)
+    .where(
+        conversations.c.account_id == bindparam("account"), conversations.c.lead_id == bindparam("of_lead")
+    )
+    .values(changes("changed_at"))
+)
+# Before a page's name is tried: while one of both names is still ours, the lists may come to show another.
+_TOUCH_UNNAMED = Statement(
+    update(conversations)
+    .where(
+        conversations.c.account_id == bindparam("account"),
+        conversations.c.lead_id == bindparam("of_lead"),
+        exists(
+            select(leads.c.id)
+            .join(contacts, contacts.c.id == leads.c.contact_id)
+            .where(
+                leads.c.id == bindparam("of_lead"),
+                or_(leads.c.name_origin.in_(EMPTY_NAMES), contacts.c.name_origin.in_(EMPTY_NAMES)),
+            )
+        ),
+    )
+    .values(changes("changed_at"))
+)
+
+_SUMMARY = (
+    select(
+        conversations,
+        sources.c.name.label("source_name"),
+        contacts.c.name.label("visitor_name"),
+        leads.c.name.label("lead_name"),
+        incoming_leads.c.uid.label("unsorted_uid"),
+        incoming_leads.c.state.label("unsorted_state"),
+    )
+    .join(sources, sources.c.id == conversations.c.source_id)
+    .join(contacts, contacts.c.id == conversations.c.contact_id, isouter=True)
+    .join(leads, leads.c.id == conversations.c.lead_id, isouter=True)
+    .join(incoming_leads, incoming_leads.c.lead_id == conversations.c.lead_id, isouter=True)
+    .where(conversations.c.account_id == bindparam("account_id"))
+)
+_GET = Statement(_SUMMARY.where(conversations.c.id == bindparam("conversation_id")))
+_OF_LEAD = Statement(
+    _SUMMARY.where(conversations.c.lead_id == bindparam("lead_id")).order_by(conversations.c.id).limit(20)
+)
+_NEWEST_FIRST = _SUMMARY.order_by(conversations.c.last_message_at.desc(), conversations.c.id.desc()).limit(
+    bindparam("most")
+)
+_BEFORE = tuple_(conversations.c.last_message_at, conversations.c.id) < tuple_(
+    bindparam("before_at"), bindparam("before_id")
+)
+_HAS_STATUS = conversations.c.status == bindparam("status")
+_LISTS = {
+    (False, False): Statement(_NEWEST_FIRST),
+    (False, True): Statement(_NEWEST_FIRST.where(_BEFORE)),
+    (True, False): Statement(_NEWEST_FIRST.where(_HAS_STATUS)),
+    (True, True): Statement(_NEWEST_FIRST.where(_HAS_STATUS, _BEFORE)),
+}
+_CHANGES = Statement(
+    _SUMMARY.where(conversations.c.changed_at >= bindparam("since"))
+    .order_by(conversations.c.changed_at, conversations.c.id)
+    .limit(bindparam("most"))
+)
+_TOTAL_UNREAD = Statement(
+    select(func.coalesce(func.sum(conversations.c.unread), 0).label("unread")).where(
+        conversations.c.account_id == bindparam("account_id"),
+        conversations.c.status == ConversationStatus.OPEN.value,
+    )
+)
+
+_INSERT_MESSAGE = Statement(
+    insert(messages)
+    .values(
+        columns(
+            "account_id", "conversation_id", "seq", "direction", "operator_id", "key", "body_hash", "text",
+            "created_at",
+        )
+    )
+    .on_conflict_do_nothing(index_elements=["conversation_id", "direction", "key"])
+    .returning(messages.c.id)
+)  # fmt: skip
+_MESSAGES = (
+    select(messages, operators.c.name.label("operator_name"))
+    .join(operators, operators.c.id == messages.c.operator_id, isouter=True)
+    .where(
+        messages.c.account_id == bindparam("account_id"),
+        messages.c.conversation_id == bindparam("conversation_id"),
+    )
+)
+_FIND_MESSAGE = Statement(
+    _MESSAGES.where(messages.c.direction == bindparam("direction"), messages.c.key == bindparam("key"))
+)
+_MESSAGES_AFTER = Statement(
+    _MESSAGES.where(messages.c.seq > bindparam("after_seq")).order_by(messages.c.seq).limit(bindparam("most"))
+)
+_MESSAGES_BEFORE = Statement(
+    _MESSAGES.where(messages.c.seq < bindparam("before_seq"))
+    .order_by(messages.c.seq.desc())
+    .limit(bindparam("most"))
+)
+
+
+def touch_conversation(
+    tx: Transaction, source: Source, visitor_id: int, channel: ChannelKind, page_url: str, now: datetime
+) -> Row:
+    """Find or make the visitor's conversation in this channel, and hold its row."""
+    at = to_ms(now)
+    row = tx.row(
+        _TOUCH,
+        account_id=source.account_id,
+        source_id=source.id,
+        channel=channel.value,
+        visitor_id=visitor_id,
+        status=ConversationStatus.OPEN.value,
+        is_visit_unknown=False,
+        last_seq=0,
+        last_text="",
+        operator_read_seq=0,
+        visitor_read_seq=0,
+        visitor_delivered_seq=0,
+        unread=0,
+        page_url=page_url,
+        created_at=at,
+        changed_at=at,
+    )
+    return returned(row)
+
+
+def lock_conversation(tx: Transaction, account_id: int, conversation_id: int) -> Row | None:
+    return tx.row(_LOCK, account_id=account_id, conversation_id=conversation_id)
+
+
+def list_conversation_ids(tx: Transaction, account_id: int, visitor_id: int) -> list[int]:
+    return [row["id"] for row in tx.rows(_OF_VISITOR, account_id=account_id, visitor_id=visitor_id)]
+
+
+def find_visitor_of(tx: Transaction, account_id: int, conversation_id: int) -> int | None:
+    row = tx.row(_VISITOR, account_id=account_id, conversation_id=conversation_id)
+    return None if row is None else int(row["visitor_id"])
+
+
+def take_message(
+    tx: Transaction,
+    held: Row,
+    *,
+    message: Message,
+    contact_id: int | None,
+    lead_id: int | None,
+    visit_id: int | None,
+    page_url: str,
+    now: datetime,
+) -> None:
+    """Bring the conversation up to its newest message, which opens it again."""
+    tx.run(
+        _TAKE_MESSAGE,
+        account=held["account_id"],
+        of_id=held["id"],
+        new_contact_id=contact_id,
+        new_lead_id=lead_id,
+        new_visit_id=visit_id,
+        new_status=ConversationStatus.OPEN.value,
+        new_last_seq=message.seq,
+        new_last_text=message.text[:EXCERPT],
+        new_last_direction=message.direction.value,
+        new_last_message_at=to_ms(message.created_at),
+        new_page_url=page_url,
+        new_changed_at=to_ms(now),
+        more_unread=1 if message.direction is Direction.IN else 0,
+    )
+
+
+def set_status(tx: Transaction, held: Row, status: ConversationStatus, now: datetime) -> None:
+    tx.run(
+        _UPDATE,
+        account=held["account_id"],
+        of_id=held["id"],
+        new_status=status.value,
+        new_changed_at=to_ms(now),
+    )
+
+
+def mark(
+    tx: Transaction,
+    held: Row,
+    *,
+    operator_read_seq: int,
+    visitor_read_seq: int,
+    visitor_delivered_seq: int,
+    unread: int,
+    now: datetime,
+) -> None:
+    """Store how far the conversation has been delivered and read."""
+    tx.run(
+        _MARK,
+        account=held["account_id"],
+        of_id=held["id"],
+        new_operator_read_seq=operator_read_seq,
+        new_visitor_read_seq=visitor_read_seq,
+        new_visitor_delivered_seq=visitor_delivered_seq,
+        new_unread=unread,
+        new_changed_at=to_ms(now),
+    )
+
+
+def count_messages(tx: Transaction, conversation_id: int, direction: Direction, after_seq: int) -> int:
+    row = tx.row(
+        _COUNT_UNREAD, conversation_id=conversation_id, direction=direction.value, after_seq=after_seq
+    )
+    return int(returned(row)["unread"])
+
+
+def touch_of_lead(tx: Transaction, account_id: int, lead_id: int, now: datetime) -> None:
+    """Mark the lead's conversations as changed, and hold their rows: they come before the cards."""
+    tx.run(_TOUCH_OF_LEAD, account=account_id, of_lead=lead_id, new_changed_at=to_ms(now))
+
+
+def touch_unnamed(tx: Transaction, account_id: int, lead_id: int, now: datetime) -> bool:
+    """The same, if one of the names that the lists show may still be given by a page."""
+    return bool(tx.run(_TOUCH_UNNAMED, account=account_id, of_lead=lead_id, new_changed_at=to_ms(now)))
+
+
+def find_conversation(tx: Transaction, account_id: int, conversation_id: int) -> Conversation | None:
+    row = tx.row(_GET, account_id=account_id, conversation_id=conversation_id)
+    return None if row is None else _conversation(row)
+
+
+def list_of_lead(tx: Transaction, account_id: int, lead_id: int) -> list[Conversation]:
+    return [_conversation(row) for row in tx.rows(_OF_LEAD, account_id=account_id, lead_id=lead_id)]
+
+
+def list_conversations(
+    tx: Transaction,
+    account_id: int,
+    *,
+    status: ConversationStatus | None,
+    before: tuple[int, int] | None,
+    limit: int,
+) -> list[Conversation]:
+    """Conversations, the one with the newest message first."""
+    where: dict[str, object] = {}
+    if status is not None:
+        where["status"] = status.value
+    if before is not None:
+        where["before_at"], where["before_id"] = before
+    statement = _LISTS[status is not None, before is not None]
+    return [_conversation(row) for row in tx.rows(statement, account_id=account_id, most=limit, **where)]
+
+
+def list_changes(tx: Transaction, account_id: int, since: datetime, limit: int) -> list[Conversation]:
+    """Conversations that have changed since then, in the order of their changes."""
+    rows = tx.rows(_CHANGES, account_id=account_id, since=to_ms(since), most=limit)
+    return [_conversation(row) for row in rows]
+
+
+def count_unread(tx: Transaction, account_id: int) -> int:
+    """Unread messages of all open conversations."""
+    return int(returned(tx.row(_TOTAL_UNREAD, account_id=account_id))["unread"])
+
+
+def append_message(
+    tx: Transaction,
+    held: Row,
+    *,
+    direction: Direction,
+    key: str,
+    body_hash: str,
+    text: str,
+    operator_id: int | None,
+    operator_name: str | None,
+    now: datetime,
+) -> Message | None:
+    """The next message of the conversation, whose row is held; None when its key was used before."""
+    seq = held["last_seq"] + 1
+    row = tx.row(
+        _INSERT_MESSAGE,
+        account_id=held["account_id"],
+        conversation_id=held["id"],
+        seq=seq,
+        direction=direction.value,
+        operator_id=operator_id,
+        key=key,
+        body_hash=body_hash,
+        text=text,
+        created_at=to_ms(now),
+    )
+    if row is None:
+        return None
+    return Message(
+        id=MessageId(row["id"]),
+        conversation_id=ConversationId(held["id"]),
+        seq=seq,
+        direction=direction,
+        text=text,
+        key=key,
+        created_at=now,
+        state=MessageState.SENT,
+        operator_id=None if operator_id is None else OperatorId(operator_id),
+        operator_name=operator_name,
+    )
+
+
+def find_message(tx: Transaction, held: Row, direction: Direction, key: str) -> tuple[Message, str] | None:
+    """The message with this key and the hash of what was sent with it."""
+    row = tx.row(
+        _FIND_MESSAGE,
+        account_id=held["account_id"],
+        conversation_id=held["id"],
+        direction=direction.value,
+        key=key,
+    )
+    return None if row is None else (_message(row, held), row["body_hash"])
+
+
+def list_messages(
+    tx: Transaction, held: Row, *, after: int | None, before: int | None, limit: int
+) -> list[Message]:
+    """Messages after or before a number, or the newest; always the oldest first."""
+    where = {"account_id": held["account_id"], "conversation_id": held["id"], "most": limit}
+    if after is not None:
+        return [_message(row, held) for row in tx.rows(_MESSAGES_AFTER, after_seq=after, **where)]
+    last = held["last_seq"] + 1 if before is None else before
+    return [_message(row, held) for row in reversed(tx.rows(_MESSAGES_BEFORE, before_seq=last, **where))]
+
+
+def find_row(tx: Transaction, account_id: int, conversation_id: int) -> Row | None:
+    """The conversation's own row, without holding it."""
+    return tx.row(_ROW, account_id=account_id, conversation_id=conversation_id)
+
+
+def _message(row: Row, held: Row) -> Message:
+    operator_id = row["operator_id"]
+    direction = Direction(row["direction"])
+    return Message(
+        id=MessageId(row["id"]),
+        conversation_id=ConversationId(row["conversation_id"]),
+        seq=row["seq"],
+        direction=direction,
+        text=row["text"],
+        key=row["key"],
+        created_at=from_ms(row["created_at"]),
+        state=_state(direction, row["seq"], held),
+        operator_id=None if operator_id is None else OperatorId(operator_id),
+        operator_name=row["operator_name"],
+    )
+
+
+def _state(direction: Direction, seq: int, held: Row) -> MessageState:
+    """How far a message has come, by the marks of the conversation."""
+    if direction is Direction.IN:
+        return MessageState.READ if seq <= held["operator_read_seq"] else MessageState.SENT
+    if seq <= held["visitor_read_seq"]:
+        return MessageState.READ
+    return MessageState.DELIVERED if seq <= held["visitor_delivered_seq"] else MessageState.SENT
+
+
+def _conversation(row: Row) -> Conversation:
+    last_at, direction = row["last_message_at"], row["last_direction"]
+    return Conversation(
+        id=ConversationId(row["id"]),
+        source_id=row["source_id"],
+        source_name=row["source_name"],
+        channel=ChannelKind(row["channel"]),
+        status=ConversationStatus(row["status"]),
+        visitor_name=row["visitor_name"] or "",
+        contact_id=row["contact_id"],
+        lead_id=row["lead_id"],
+        lead_name=row["lead_name"],
+        unsorted_uid=row["unsorted_uid"],
+        unsorted_state=row["unsorted_state"],
+        last_seq=row["last_seq"],
+        last_text=row["last_text"],
+        last_direction=None if direction is None else Direction(direction),
+        last_message_at=None if last_at is None else from_ms(last_at),
+        operator_read_seq=row["operator_read_seq"],
+        visitor_read_seq=row["visitor_read_seq"],
+        visitor_delivered_seq=row["visitor_delivered_seq"],
+        unread=row["unread"],
+        page_url=row["page_url"],
+        created_at=from_ms(row["created_at"]),
+        changed_at=from_ms(row["changed_at"]),
+    )
