@@ -151,15 +151,12 @@ class MemoryBus:
 
 
 class Hub:
-    """The sockets of each topic. Made and used on the event loop; one method is for other threads."""
+    """The sockets of each topic. Used on the event loop alone; the store brings its events there."""
 
     def __init__(self, bus: Bus | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
         self._bus = bus or MemoryBus()
         self._is_alone = isinstance(self._bus, MemoryBus)
         self._topics: dict[str, set[Subscription]] = {}
-        self._arrived: deque[tuple[str, Mapping[str, Any]]] = deque()
-        self._is_woken = False
 
     def subscribe(self, topic: str, send: Send, on_end: Callable[[End], None]) -> Subscription:
         """Add a receiver. It is corked: call `uncork` when it may be sent to.
@@ -181,15 +178,6 @@ class Hub:
         text = encode(event).decode()
         self.deliver(topic, text)
         self._bus.send(topic, text)
-
-    def publish_threadsafe(self, topic: str, event: Mapping[str, Any]) -> None:
-        """The same from any thread. What arrives before the loop's next turn costs one wake-up in all."""
-        self._arrived.append((topic, event))
-        if not self._is_woken:
-            self._is_woken = True
-            # A closed loop has no receivers left.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._publish_arrived)
 
     async def run(self) -> None:
         """Listen to the bus until cancelled."""
@@ -214,12 +202,6 @@ class Hub:
         members.discard(subscription)
         if not members:
             del self._topics[subscription.topic]
-
-    def _publish_arrived(self) -> None:
-        # Cleared first: an event that comes from now on wakes the loop again.
-        self._is_woken = False
-        while self._arrived:
-            self.publish(*self._arrived.popleft())
 
 
 def _begin(step: Coroutine[Any, Any, None]) -> Awaitable[None] | None:

@@ -77,11 +77,13 @@ class PasswordPool:
         *,
         compare: Callable[[str, str], bool] = is_password,
         make_hash: Callable[[str], str] = hash_password,
+        is_outdated: Callable[[str], bool] = needs_new_hash,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
         self._compare = compare
         self._make_hash = make_hash
+        self.is_outdated = is_outdated
         self._room = THREADS + max_waiting
         self._under_way = 0
         self._dummy = make_dummy_hash()

@@ -23,7 +23,7 @@ from knopka.domain.errors import (
     Unavailable,
 )
 from knopka.services import operators
-from knopka.services.passwords import MAX_BYTES, check_new_password, needs_new_hash
+from knopka.services.passwords import MAX_BYTES, check_new_password
 from knopka.web.answers import HTML, Answer, Header, answer
 from knopka.web.bodies import FORM, media_type, read_body
 from knopka.web.context import Web, web_of
@@ -158,7 +158,7 @@ async def _check_password(request: AnyRequest, fields: Fields) -> tuple[int, str
         log.warning("sign-in refused", address=web.address(request))
         raise NotSignedIn("The login or the password is wrong.")
     web.desk.delays.forgive(login)
-    is_outdated = needs_new_hash(found.password_hash)
+    is_outdated = web.desk.passwords.is_outdated(found.password_hash)
     return found.operator_id, await web.desk.passwords.hash(password) if is_outdated else None
 
 

@@ -145,8 +145,8 @@ class Desk:
         delays: Delays | None = None,
     ) -> None:
         self.clock = clock
-        self.passwords = passwords or PasswordPool()
-        self.delays = delays or Delays()
+        self.passwords = PasswordPool() if passwords is None else passwords
+        self.delays = Delays() if delays is None else delays
         self.forms = FormTokens(secret_key)
         self.sign_ins = Counter(SIGN_INS)
         self.sockets = Sockets()

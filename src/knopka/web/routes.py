@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from knopka.web import health, static_files
+from knopka.web import auth, health, inbox_page, static_files
 
 PUBLIC: Sequence[ControllerRouterHandler] = (
     # Sites and their pages
@@ -21,7 +21,18 @@ PUBLIC: Sequence[ControllerRouterHandler] = (
 )
 """What visitors and the server's own keeper call."""
 
-OPERATORS: Sequence[ControllerRouterHandler] = ()
+OPERATORS: Sequence[ControllerRouterHandler] = (
+    # Pages without JavaScript
+    auth.get_sign_in,
+    auth.post_sign_in,
+    auth.post_sign_out,
+    auth.get_setup,
+    auth.post_setup,
+    auth.get_style,
+    # The inbox
+    inbox_page.get_page,
+    inbox_page.get_asset,
+)
 """What operators call, all under /inbox."""
 
 DEMO: Sequence[ControllerRouterHandler] = ()

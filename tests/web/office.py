@@ -1,0 +1,150 @@
+"""A whole server on loopback with an operator, for the tests of the operators' side."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from knopka.app import House, build_server, open_house
+from knopka.db.database import Database
+from knopka.services import operators
+from knopka.services.catalog import ensure_account
+from knopka.services.passwords import PasswordPool
+from knopka.settings import Settings
+from knopka.web.desk import Delays, Desk
+from knopka.web.server import bind
+
+LOGIN = "anna@example.com"
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class MovedClock:
+    """The real clock's place in tests: it stands until it is moved."""
+
+    now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **step: float) -> None:
+        self.now += timedelta(**step)
+
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
+
+@dataclass
+class Hashing:
+    """Stands in for Argon2, which is slow on purpose, and counts what it is asked."""
+
+    compared: list[str] = field(default_factory=list)
+    made: int = 0
+
+    def make(self, password: str) -> str:
+        self.made += 1
+        return f"$plain${password}"
+
+    def compare(self, password_hash: str, password: str) -> bool:
+        self.compared.append(password_hash)
+        return password_hash == f"$plain${password}"
+
+
+@dataclass
+class Office:
+    house: House
+    url: str
+    clock: MovedClock
+    hashing: Hashing
+
+    @property
+    def database(self) -> Database:
+        return self.house.database
+
+    @property
+    def desk(self) -> Desk:
+        return self.house.web.desk
+
+    @asynccontextmanager
+    async def browser(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser that keeps cookies and says where a request comes from, as browsers do."""
+        ours = {"origin": self.url, "sec-fetch-site": "same-origin", **headers}
+        async with httpx.AsyncClient(base_url=self.url, headers=ours, trust_env=False) as client:
+            yield client
+
+    @asynccontextmanager
+    async def operator(self, login: str = LOGIN) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser in which the operator has signed in."""
+        async with self.browser(**{"x-knopka": "inbox"}) as client:
+            answer = await sign_in(client, login)
+            assert answer.status_code == 303
+            yield client
+
+    async def add_operator(self, login: str = LOGIN, name: str = "Анна") -> int:
+        made = await self.database.write(
+            operators.add_operator, login, name, self.hashing.make(PASSWORD), key=("operators", 1)
+        )
+        return made.id
+
+
+@asynccontextmanager
+async def open_office(
+    store_url: str, folder: Path, *, base_url: str | None = None, **settings: Any
+) -> AsyncIterator[Office]:
+    """Start the server as `serve` does, on a port of the system's choice."""
+    listener = bind("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    await _furnish(store_url)
+    house = await open_house(
+        Settings(database_url=store_url, data_dir=folder, base_url=base_url or url, **settings)
+    )
+    clock, hashing = MovedClock(), Hashing()
+    house.web.desk = Desk(
+        house.web.secret_key,
+        clock=clock,
+        passwords=PasswordPool(compare=hashing.compare, make_hash=hashing.make, is_outdated=lambda _: False),
+        delays=Delays(clock=clock.seconds),
+    )
+    started = asyncio.Event()
+    server = build_server(house, on_started=started.set)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await started.wait()
+    try:
+        yield Office(house, url, clock, hashing)
+    finally:
+        server.stop()
+        await serving
+        await house.close()
+
+
+async def _furnish(store_url: str) -> None:
+    database = await Database.open(store_url)
+    await database.write(
+        ensure_account, name="Лавка", locale="ru", timezone="Europe/Moscow", currency="RUB", key="account"
+    )
+    await database.close()
+
+
+def form_token(page: str) -> str:
+    found = re.search(r'name="form" value="([^"]+)"', page)
+    assert found is not None, page
+    return found[1]
+
+
+async def sign_in(
+    client: httpx.AsyncClient, login: str = LOGIN, password: str = PASSWORD, **more: str
+) -> httpx.Response:
+    """Open the page and send its form."""
+    page = await client.get("/inbox/sign-in")
+    token = form_token(page.text)
+    return await client.post(
+        "/inbox/sign-in", data={"form": token, "login": login, "password": password, **more}
+    )
