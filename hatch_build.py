@@ -73,7 +73,8 @@ class BrowserCode:
     def npm(self, *arguments: str) -> None:
         node, npm = find_node()
         path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        command = [str(node), str(npm), *arguments]
+        # The machine's certificates count as well: a company's proxy has its own.
+        command = [str(node), "--use-system-ca", str(npm), *arguments]
         done = subprocess.run(command, cwd=self.sources, env={**os.environ, "PATH": path}, check=False)
         if done.returncode != 0:
             sys.exit(f"npm {' '.join(arguments)} failed in frontend/ with code {done.returncode}")
