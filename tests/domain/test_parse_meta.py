@@ -391,11 +391,11 @@ def test_bot_params_carry_any_json_and_drop_keys_that_reach_a_prototype() -> Non
         ("a" + "\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308", "á\u0302\u0303\u0304\u0305\u0306"),
     ],
 )
-def test_S_IN_04_a_name_is_cleaned(raw: str, clean: str) -> None:  # noqa: N802
+def test_S_IN_04_a_name_is_cleaned(raw: str, clean: str) -> None:
     assert parse_meta({"contact": {"name": raw}}).contact.name == clean
 
 
-def test_S_IN_04_a_note_keeps_its_lines_and_tabs() -> None:  # noqa: N802
+def test_S_IN_04_a_note_keeps_its_lines_and_tabs() -> None:
     note = parse_meta({"note": {"text": "\ta\r\nb\rc\x00\x1b[31m\x85 "}}).note
     assert note is not None
     assert note.text == "a\nb\nc[31m"

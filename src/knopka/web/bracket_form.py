@@ -56,6 +56,11 @@ def _decode(part: bytes, column: int) -> str:
     return text
 
 
+def _join(path: str, key: str) -> str:
+    """The JSON path of a key; an index stands as in an array."""
+    return f"{path}[{key}]" if key.isascii() and key.isdigit() else join_path(path, key)
+
+
 class _FormBuilder:
     """Puts pairs in their places; the same limits and the same faults as in JSON."""
 
@@ -69,7 +74,7 @@ class _FormBuilder:
         path, place = "$", self.root
         for key in keys[:-1]:
             key = key or str(len(place))
-            path = join_path(path, key)
+            path = _join(path, key)
             inner = place.get(key)
             if inner is None:
                 self._count(path, column)
@@ -78,7 +83,7 @@ class _FormBuilder:
                 raise InvalidInput(Fault(path, "duplicate_key", "is a text and has parts as well", 1, column))
             place = inner
         key = keys[-1] or str(len(place))
-        path = join_path(path, key)
+        path = _join(path, key)
         if key in place:
             raise InvalidInput(Fault(path, "duplicate_key", "this key stands twice", 1, column))
         self._count(path, column)
