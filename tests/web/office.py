@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -131,6 +131,13 @@ async def _furnish(store_url: str) -> None:
         ensure_account, name="Лавка", locale="ru", timezone="Europe/Moscow", currency="RUB", key="account"
     )
     await database.close()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let the server run until something is so that nobody announces."""
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0.001)
 
 
 def form_token(page: str) -> str:

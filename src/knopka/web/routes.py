@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from knopka.web import auth, health, inbox_page, static_files
+from knopka.web import auth, demo, health, inbox_live, inbox_page, static_files
+from knopka.web.guard import operators_only
 
 PUBLIC: Sequence[ControllerRouterHandler] = (
     # Sites and their pages
@@ -32,8 +34,14 @@ OPERATORS: Sequence[ControllerRouterHandler] = (
     # The inbox
     inbox_page.get_page,
     inbox_page.get_asset,
+    Router("/inbox/api", route_handlers=[inbox_live.get_live], guards=[operators_only]),
 )
 """What operators call, all under /inbox."""
 
-DEMO: Sequence[ControllerRouterHandler] = ()
+DEMO: Sequence[ControllerRouterHandler] = (
+    demo.get_demo,
+    demo.get_demo_file,
+    demo.get_clock,
+    demo.post_clock,
+)
 """What `knopka demo` alone has."""
