@@ -8,7 +8,7 @@ import hashlib
 import os
 import secrets
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,12 @@ from knopka.db.schema import list_revisions
 from knopka.domain.catalog import Catalog
 from knopka.domain.errors import Fault, InvalidInput, Unavailable
 from knopka.live import Hub, MemoryBus, PostgresBus
-from knopka.services.catalog import load_catalog
+from knopka.services import demo as services_demo
+from knopka.services.catalog import ensure_account, load_catalog
+from knopka.services.operators import make_setup_code
+from knopka.services.passwords import hash_password
 from knopka.settings import Settings
-from knopka.web.context import DemoClock, Web
+from knopka.web.context import Demo, Web
 from knopka.web.errors import HANDLERS
 from knopka.web.headers import Headers
 from knopka.web.limits import Limits
@@ -35,6 +38,8 @@ from knopka.web.server import Config, Deadlines, Gate, Server, bind, raise_file_
 
 log = structlog.get_logger(__name__)
 KEY_FILE = "secret.key"
+FIRST_ACCOUNT = {"name": "knopka", "locale": "ru", "timezone": "Europe/Moscow", "currency": "RUB"}
+"""What a new installation begins with."""
 
 
 class CatalogCache:
@@ -114,7 +119,7 @@ async def open_house(
     settings: Settings,
     *,
     base_url: str | None = None,
-    demo: bool = False,
+    demo: DemoDoor | None = None,
     on_broken: Callable[[str], None] = lambda _reason: None,
 ) -> House:
     """Open the store and put everything together; nothing listens yet."""
@@ -139,7 +144,7 @@ async def open_house(
         secret_key=read_secret_key(settings),
         limits=limits,
         trusted_proxies=trusted,
-        demo=DemoClock(database.advance_clock, database.clock) if demo else None,
+        demo=None if demo is None else _make_demo(database, demo),
     )
     web.gate = Gate(limits.sockets, limits.sockets_per_address, web.trusts)
     house = House(database, hub, cache[0], web, build_app(web))
@@ -181,13 +186,8 @@ async def _serve(settings: Settings, *, demo: bool, works: bool, on_ready: Calla
     listener = bind(settings.host, settings.port)
     base_url = settings.base_url or (local_url(listener) if demo else "")
     if not base_url:
-        raise InvalidInput(
-            Fault(
-                "KNOPKA_BASE_URL",
-                "missing",
-                "must say where browsers reach us, like https://chat.example.com",
-            )
-        )
+        message = "must say where browsers reach us, like https://chat.example.com"
+        raise InvalidInput(Fault("KNOPKA_BASE_URL", "missing", message))
     prepare_store(settings)
     broken: list[str] = []
     server: Server | None = None
@@ -198,9 +198,10 @@ async def _serve(settings: Settings, *, demo: bool, works: bool, on_ready: Calla
         if server is not None:
             server.stop()
 
-    house = await open_house(settings, base_url=base_url, demo=demo, on_broken=end)
+    door = await set_up(settings, base_url, demo=demo)
+    house = await open_house(settings, base_url=base_url, demo=door, on_broken=end)
     try:
-        ready = Ready(url=base_url, inbox=f"{house.web.inbox_url}/inbox")
+        ready = await _describe(house, door)
         server = build_server(house, on_started=lambda: on_ready(ready), handles_signals=True)
         if not broken:
             await server.serve(sockets=[listener])
@@ -208,6 +209,49 @@ async def _serve(settings: Settings, *, demo: bool, works: bool, on_ready: Calla
         await house.close()
     if broken:
         raise Unavailable(f"The store is broken: {broken[0]}")
+
+
+def _make_demo(database: Database, door: DemoDoor) -> Demo:
+    return Demo(database.advance_clock, database.clock, services_demo.LOGIN, door.password, door.buttons)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoDoor:
+    """How a newcomer gets into the demo."""
+
+    password: str
+    buttons: Mapping[str, str]
+
+
+async def set_up(settings: Settings, base_url: str, *, demo: bool) -> DemoDoor | None:
+    """Make the account unless it is there; for the demo, its shop as well."""
+    database = await Database.open(settings.store_url)
+    try:
+        if not demo:
+            await database.write(ensure_account, **FIRST_ACCOUNT, key=("account", 1))
+            return None
+        password = services_demo.read_password(settings.data_dir)
+        sources = await database.write(
+            services_demo.set_up_demo,
+            origins=demo_origins(base_url),
+            password_hash=hash_password(password),
+            key=("account", 1),
+        )
+        return DemoDoor(password, {locale: source.public_id for locale, source in sources.items()})
+    finally:
+        await database.close()
+
+
+def demo_origins(base_url: str) -> tuple[str, ...]:
+    """The demo's page is opened by its address and, on this computer, by the name localhost too."""
+    return tuple(dict.fromkeys((base_url, base_url.replace("//127.0.0.1:", "//localhost:"))))
+
+
+async def _describe(house: House, door: DemoDoor | None) -> Ready:
+    url, inbox = house.web.base_url, f"{house.web.inbox_url}/inbox"
+    if door is not None:
+        return Ready(url, inbox, f"{url}/demo", services_demo.LOGIN, door.password)
+    return Ready(url, inbox, setup_code=await house.database.write(make_setup_code, key=("account", 1)))
 
 
 def build_server(

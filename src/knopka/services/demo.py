@@ -24,33 +24,33 @@ PHONE = 123456
 """The field of the page's own example; its option WORK is 12345, as there."""
 EMAIL = 123457
 ADDRESS = 123458
+POSITION = 123459
+BIRTHDAY = 123460
+NEWSLETTER = 123461
+SITE = 123462
 DELIVERY = 223456
 COURIER = 22345
 PRODUCT = 223457
 FIRST_SEEN = 223458
+PAYMENT = 223459
+PACKING = 223460
+INTERESTS = 223461
+CUPS = 223462
+DELIVERY_COST = 223463
+WANTED_ON = 223464
+WISHES = 223465
 
 TRACKING = (
-    "UTM_CONTENT",
-    "UTM_MEDIUM",
-    "UTM_CAMPAIGN",
-    "UTM_SOURCE",
-    "UTM_TERM",
-    "UTM_REFERRER",
-    "ROISTAT",
-    "REFERRER",
-    "OPENSTAT_SERVICE",
-    "OPENSTAT_CAMPAIGN",
-    "OPENSTAT_AD",
-    "OPENSTAT_SOURCE",
-    "FROM",
-    "GCLIENTID",
-    "_YM_UID",
-    "_YM_COUNTER",
-    "GCLID",
-    "YCLID",
-    "FBCLID",
-)
+    "UTM_CONTENT", "UTM_MEDIUM", "UTM_CAMPAIGN", "UTM_SOURCE", "UTM_TERM", "UTM_REFERRER", "ROISTAT",
+    "REFERRER", "OPENSTAT_SERVICE", "OPENSTAT_CAMPAIGN", "OPENSTAT_AD", "OPENSTAT_SOURCE", "FROM",
+    "GCLIENTID", "_YM_UID", "_YM_COUNTER", "GCLID", "YCLID", "FBCLID",
+)  # fmt: skip
 """The fields that every amoCRM account has for where a visitor came from."""
+
+
+def _options(first_id: int, *texts: str) -> tuple[OptionDraft, ...]:
+    return tuple(OptionDraft(text, first_id + at) for at, text in enumerate(texts))
+
 
 FIELDS = (
     FieldDraft(
@@ -58,31 +58,52 @@ FIELDS = (
         options=tuple(OptionDraft(kind, 12345 + at, code=kind) for at, kind in enumerate(KINDS["PHONE"])),
     ),
     FieldDraft(Entity.CONTACT, FieldType.MULTITEXT, "E-mail", id=EMAIL, code="EMAIL"),
+    FieldDraft(Entity.CONTACT, FieldType.TEXT, "Position", id=POSITION, code="POSITION"),
     FieldDraft(Entity.CONTACT, FieldType.SMART_ADDRESS, "Address", id=ADDRESS, code="ADDRESS"),
+    FieldDraft(Entity.CONTACT, FieldType.BIRTHDAY, "Birthday", id=BIRTHDAY),
+    FieldDraft(Entity.CONTACT, FieldType.CHECKBOX, "Newsletter", id=NEWSLETTER),
+    FieldDraft(Entity.CONTACT, FieldType.URL, "Web site", id=SITE, code="WEB"),
     FieldDraft(
         Entity.LEAD, FieldType.SELECT, "Delivery", id=DELIVERY,
-        options=tuple(
-            OptionDraft(text, COURIER + at) for at, text in enumerate(("Courier", "Pick-up point", "Post"))
-        ),
+        options=_options(COURIER, "Courier", "Pick-up point", "Post"),
+    ),
+    FieldDraft(Entity.LEAD, FieldType.SELECT, "Payment", id=PAYMENT, options=_options(22355, "Card", "Cash")),
+    FieldDraft(
+        Entity.LEAD, FieldType.RADIOBUTTON, "Packing", id=PACKING, options=_options(22365, "Tin", "Paper")
+    ),
+    FieldDraft(
+        Entity.LEAD, FieldType.MULTISELECT, "Interests", id=INTERESTS,
+        options=_options(22375, "Green tea", "Black tea", "Oolong", "Tableware"),
     ),
     FieldDraft(Entity.LEAD, FieldType.TEXT, "Product", id=PRODUCT),
+    FieldDraft(Entity.LEAD, FieldType.NUMERIC, "Cups", id=CUPS),
+    FieldDraft(Entity.LEAD, FieldType.MONETARY, "Delivery cost", id=DELIVERY_COST, currency="EUR"),
+    FieldDraft(Entity.LEAD, FieldType.DATE, "Wanted on", id=WANTED_ON),
     FieldDraft(Entity.LEAD, FieldType.DATE_TIME, "First seen", id=FIRST_SEEN),
+    FieldDraft(Entity.LEAD, FieldType.TEXTAREA, "Wishes", id=WISHES),
     *(FieldDraft(Entity.LEAD, FieldType.TRACKING_DATA, code.lower(), code=code) for code in TRACKING),
 )  # fmt: skip
 
+SHOPS = {"ru": "Чайная лавка", "en": "The tea shop"}
+"""The demo's page in both languages, each with a button of its own: reasons come in the button's language."""
 
-def set_up_demo(tx: Transaction, *, origin: str, password_hash: str, now: datetime) -> Source:
-    """Make the demo's account unless it is there, and give the button of its page at this origin."""
-    ensure_account(tx, name="Demo shop", locale="en", timezone="UTC", currency="EUR", now=now)
+
+def set_up_demo(
+    tx: Transaction, *, origins: tuple[str, ...], password_hash: str, now: datetime
+) -> dict[str, Source]:
+    """Make the demo's account unless it is there, and give the button of each language for these origins."""
+    ensure_account(tx, name="The tea shop", locale="en", timezone="UTC", currency="EUR", now=now)
     catalog = load_catalog(tx)
     for draft in FIELDS:
         if not (draft.id in catalog.fields or (draft.entity, draft.code) in catalog.by_code):
             add_field(tx, draft, now=now)
     _set_up_operator(tx, password_hash, now)
-    for source in catalog.sources.values():
-        if source.allows_origin(origin):
-            return source
-    return add_source(tx, SourceDraft(name="Demo shop", origins=(origin,), locale="en"), now=now)
+    ours = (source for source in catalog.sources.values() if set(origins) <= set(source.origins))
+    found = {source.locale: source for source in ours}
+    for locale, name in SHOPS.items():
+        if locale not in found:
+            found[locale] = add_source(tx, SourceDraft(name=name, origins=origins, locale=locale), now=now)
+    return found
 
 
 def _set_up_operator(tx: Transaction, password_hash: str, now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,11 +29,14 @@ LONGEST_ADDRESS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class DemoClock:
-    """The demo's moveable clock; `serve` has none."""
+class Demo:
+    """What only `knopka demo` has: a clock that can be moved, an operator, a button for each language."""
 
     advance: Callable[[timedelta], None]
     now: Callable[[], datetime]
+    login: str
+    password: str
+    buttons: Mapping[str, str]
 
 
 class ChatSockets:
@@ -70,7 +73,7 @@ class Web:
     secret_key: bytes
     limits: Limits
     trusted_proxies: tuple[Network, ...] = ()
-    demo: DemoClock | None = None
+    demo: Demo | None = None
     static: StaticFiles = field(default_factory=StaticFiles)
     gate: Gate | None = None
     csp_reports: int = 0
@@ -107,6 +110,14 @@ class Web:
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
     return cast("Web", connection.app.state.web)
+
+
+def is_from_here(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    """Whether the caller sits at this very machine; what a proxy forwards comes from somewhere else."""
+    client = connection.scope.get("client")
+    known = _parse(client[0]) if client else None
+    is_forwarded = any(name in connection.headers for name in ("x-forwarded-for", "forwarded"))
+    return known is not None and known.is_loopback and not is_forwarded
 
 
 def count_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str:

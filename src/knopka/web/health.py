@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +15,8 @@ from prometheus_client.registry import Collector
 
 from knopka.domain.errors import Fault, InvalidInput, NotFound
 from knopka.web.answers import Answer, answer, answer_json
-from knopka.web.bodies import header, media_type, read_body
-from knopka.web.context import Web, web_of
+from knopka.web.bodies import media_type, read_body
+from knopka.web.context import Web, is_from_here, web_of
 from knopka.web.errors import NOTHING_HERE
 from knopka.web.headers import REPORTS
 from knopka.web.static_files import READ
@@ -54,21 +53,11 @@ async def get_metrics(request: AnyRequest) -> Answer:
 
     A request that came through a proxy is not from this machine, whatever its peer's address.
     """
-    if not _is_from_here(request):
+    if not is_from_here(request):
         raise NotFound(NOTHING_HERE)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Numbers(web_of(request)))
     return answer(generate_latest(registry), kind=CONTENT_TYPE_LATEST.encode())
-
-
-def _is_from_here(request: AnyRequest) -> bool:
-    client = request.scope["client"]
-    if client is None or header(request, b"x-forwarded-for") or header(request, b"forwarded"):
-        return False
-    try:
-        return ipaddress.ip_address(client[0]).is_loopback
-    except ValueError:
-        return False
 
 
 class Numbers(Collector):
