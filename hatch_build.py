@@ -39,10 +39,11 @@ class BrowserCode:
         return self.mark.is_file() and not self.missing() and self.mark.read_text() == self.fingerprint()
 
     def missing(self) -> list[str]:
-        """Which of the expected files are not there, each script and style with its compressed copies."""
-        wanted = {*ALWAYS_EXPECTED, *self._named_in_manifest()}
-        scripts = {name for name in wanted if name.endswith((".js", ".css"))}
-        wanted |= {name + ending for name in scripts for ending in COMPRESSED}
+        """Which of the expected files are not there, compressed copies of scripts and styles included."""
+        wanted = {*ALWAYS_EXPECTED, *self._named_in_manifest(), *self._built("*.js"), *self._built("*.css")}
+        wanted |= {
+            name + ending for name in wanted if name.endswith((".js", ".css")) for ending in COMPRESSED
+        }
         return sorted(name for name in wanted if not (self.static / name).is_file())
 
     def fingerprint(self) -> str:
@@ -84,6 +85,9 @@ class BrowserCode:
         if manifest.is_file():
             for entry in json.loads(manifest.read_text()).values():
                 yield entry["file"]
+
+    def _built(self, pattern: str) -> Iterator[str]:
+        return (path.relative_to(self.static).as_posix() for path in self.static.rglob(pattern))
 
     def _source_files(self) -> Iterator[Path]:
         for folder, subfolders, names in os.walk(self.sources):
