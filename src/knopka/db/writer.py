@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from random import SystemRandom
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Literal
 
 from sqlalchemy.dialects.postgresql import insert
@@ -30,6 +31,10 @@ PROBE = Statement(
 )
 
 log = logging.getLogger(__name__)
+
+LONGEST_STEP_ASIDE_S = 0.05
+"""Two that met in crossed order give up in the same moment: without chance they would meet again."""
+_chance = SystemRandom().random
 
 MOST_TRIES = 5
 """How often a function that met rows held by others is tried in all (DESIGN: the one way to write)."""
@@ -173,7 +178,9 @@ class Writer:
     def _take(self, *, wait: bool) -> Task | None:
         """The next function; None when the queue is empty (or, if we wait, at the end)."""
         if self._later:
-            return self._later.popleft()
+            task = self._later.popleft()
+            sleep(task.tries * LONGEST_STEP_ASIDE_S * _chance())
+            return task
         while True:
             try:
                 item = self._queue.get(wait, 0.5 if wait else None)
@@ -259,11 +266,11 @@ class Writer:
 
     def _try_later(self, task: Task) -> None:
         task.tries += 1
-        self._counters.tried_again += 1
-        if task.tries < MOST_TRIES:
-            self._later.appendleft(task)
-        else:
+        if task.tries == MOST_TRIES:
             self._refuse([task], "the rows are held by others")
+            return
+        self._counters.tried_again += 1
+        self._later.appendleft(task)
 
     def _commit(self, batch: list[Task]) -> None:
         """Commit, and only then answer. A COMMIT whose answer is lost is answered "come again"."""
