@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from knopka.domain.errors import Fault, InvalidInput, Unavailable
 from knopka.live import Hub, MemoryBus, PostgresBus
 from knopka.services import demo as services_demo
 from knopka.services.catalog import ensure_account, load_catalog
+from knopka.services.jobs import Handler, Worker
 from knopka.services.operators import make_setup_code
 from knopka.services.passwords import hash_password
 from knopka.settings import Settings
@@ -34,10 +37,12 @@ from knopka.web.errors import HANDLERS
 from knopka.web.headers import Headers
 from knopka.web.limits import Limits
 from knopka.web.routes import DEMO, OPERATORS, PUBLIC
-from knopka.web.server import Config, Deadlines, Gate, Server, bind, raise_file_limit
+from knopka.web.server import SIGNALS, Config, Deadlines, Gate, Server, bind, raise_file_limit
 
 log = structlog.get_logger(__name__)
 KEY_FILE = "secret.key"
+HANDLED_JOBS: Mapping[str, Handler] = {}
+"""What becomes of each kind of job."""
 FIRST_ACCOUNT = {"name": "knopka", "locale": "ru", "timezone": "Europe/Moscow", "currency": "RUB"}
 """What a new installation begins with."""
 
@@ -91,10 +96,19 @@ class House:
     catalogs: CatalogCache
     web: Web
     app: ASGIApp
+    worker: Worker
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def begin(self, *, works: bool = True) -> None:
+        """Start what runs beside the answering: the bus, and the jobs unless another process has them."""
+        begin = asyncio.get_running_loop().create_task
+        self.tasks.append(begin(self.hub.run()))
+        if works:
+            self.tasks.append(begin(self.worker.run()))
 
     async def close(self) -> None:
         """Stop in the order in which things need one another: work first, the store last."""
+        await self.worker.stop()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -147,9 +161,7 @@ async def open_house(
         demo=None if demo is None else _make_demo(database, demo),
     )
     web.gate = Gate(limits.sockets, limits.sockets_per_address, web.trusts)
-    house = House(database, hub, cache[0], web, build_app(web))
-    house.tasks.append(asyncio.create_task(hub.run()))
-    return house
+    return House(database, hub, cache[0], web, build_app(web), Worker(database, HANDLED_JOBS))
 
 
 def build_app(web: Web) -> ASGIApp:
@@ -174,7 +186,37 @@ def serve(
     on_ready: Callable[[Ready], None] = lambda _ready: None,
 ) -> None:
     """Run the server until a signal ends it. Faults of settings and store are raised before it listens."""
+    configure_log(settings.log_level)
     run(_serve(settings, demo=demo, works=works, on_ready=on_ready))
+
+
+def work(settings: Settings) -> None:
+    """Run the jobs alone, beside servers that leave them to us (PostgreSQL), until a signal ends it."""
+    configure_log(settings.log_level)
+    run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    stop = asyncio.Event()
+    broken: list[str] = []
+
+    def end(reason: str) -> None:
+        broken.append(reason)
+        stop.set()
+
+    for name in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    database = await Database.open(settings.store_url, on_broken=end)
+    worker = Worker(database, HANDLED_JOBS)
+    running = asyncio.create_task(worker.run())
+    try:
+        await stop.wait()
+    finally:
+        await worker.stop()
+        await running
+        await database.close()
+    if broken:
+        raise Unavailable(f"The store is broken: {broken[0]}")
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -202,6 +244,7 @@ async def _serve(settings: Settings, *, demo: bool, works: bool, on_ready: Calla
     house = await open_house(settings, base_url=base_url, demo=door, on_broken=end)
     try:
         ready = await _describe(house, door)
+        house.begin(works=works)
         server = build_server(house, on_started=lambda: on_ready(ready), handles_signals=True)
         if not broken:
             await server.serve(sockets=[listener])
@@ -294,6 +337,36 @@ def is_current(path: Path) -> bool:
         return False
     with contextlib.closing(sqlite.connect(path)) as connection:
         return sqlite.find_revision(connection) == list_revisions()[-1]
+
+
+def configure_log(level: str) -> None:
+    """One JSON object a line on stderr, ours and the libraries'; outside words are values in it (S-OUT-09)."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_secrets,
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    render = structlog.processors.JSONRenderer(ensure_ascii=False)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(render, foreign_pre_chain=shared))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    # Its warnings repeat what strangers send; what we refuse is counted instead.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+
+
+def hide_secrets(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """S-SEC-05: whoever logs a secret by mistake logs its name alone."""
+    for name in event:
+        if any(mark in name.lower() for mark in ("token", "password", "secret", "authorization", "cookie")):
+            event[name] = "[hidden]"
+    return event
 
 
 def read_limits(settings: Settings) -> Limits:
