@@ -10,7 +10,19 @@ import click
 from knopka import __version__
 from knopka.domain.errors import InvalidInput, KnopkaError
 
-COMMANDS = ("demo", "serve", "migrate", "check", "backup", "button", "field", "operator", "lead", "journal")
+COMMANDS = (
+    "demo",
+    "serve",
+    "work",
+    "migrate",
+    "check",
+    "backup",
+    "button",
+    "field",
+    "operator",
+    "lead",
+    "journal",
+)
 
 
 class Refused(click.ClickException):
