@@ -136,7 +136,7 @@ async def _furnish(store_url: str) -> None:
 async def until(is_so: Callable[[], bool]) -> None:
     """Let the server run until something is so that nobody announces."""
     async with asyncio.timeout(10):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110, the server's own state has no event
             await asyncio.sleep(0.001)
 
 

@@ -102,7 +102,9 @@ class Headers:
         if self.inbox_host is not None and not self._is_at_home(scope):
             await _refuse(scope, receive, send_with_headers)
             return
-        await self.app(scope, receive, send_with_headers)
+        # A socket sends many messages and none of them has headers: it is spared the look at each.
+        is_socket = scope["type"] == ScopeType.WEBSOCKET
+        await self.app(scope, receive, send if is_socket else send_with_headers)
 
     def _is_at_home(self, scope: Scope) -> bool:
         """Whether the path belongs to the host that was asked."""
