@@ -62,6 +62,7 @@ class Desk {
   #bridgeAgain = false;
   #poll: number | undefined;
   #reading = new Map<number, number>();
+  #isCountEarly = false;
   #typedAt = new Map<number, number>();
   #typingEnds = new Map<number, number>();
   #recounting: number | undefined;
@@ -203,7 +204,7 @@ class Desk {
     for (const conversation of page.conversations) {
       this.conversations.set(conversation.id, this.#asRead(later(this.conversations.get(conversation.id), conversation)));
     }
-    this.unread = page.unread;
+    this.#count(page.unread);
     this.#cursor ??= page.cursor;
   }
 
@@ -330,6 +331,7 @@ class Desk {
       if (error instanceof ApiError && error.isPassing) return;
     }
     if (this.#reading.get(id) === seq) this.#reading.delete(id);
+    if (this.#isCountEarly) this.#recountSoon();
   }
 
   async #refresh(id: number): Promise<void> {
@@ -358,9 +360,15 @@ class Desk {
     this.#recounting = window.setTimeout(() => void this.#recount(), SOON_MS);
   }
 
+  /** The server's count may still hold what we are just telling it to be read: then it is asked again. */
+  #count(unread: number): void {
+    this.unread = unread;
+    this.#isCountEarly = this.#reading.size > 0;
+  }
+
   async #recount(): Promise<void> {
     try {
-      this.unread = (await listConversations("open", null, 1)).unread;
+      this.#count((await listConversations("open", null, 1)).unread);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
     }
