@@ -319,6 +319,10 @@ def test_many_values_go_in_together_and_bad_ones_are_named() -> None:
     assert codes(parsed) == ["not_a_phone"]
 
 
+def test_only_a_phone_has_a_normal_form() -> None:
+    assert items(read(make_field(FieldType.MULTITEXT), "+79161234567")) == [{"value": "+79161234567"}]
+
+
 def test_a_multitext_without_kinds_keeps_the_text() -> None:
     parsed = read(make_field(FieldType.MULTITEXT, code="IM"), RawValue("@ivan", "SKYPE"))
     assert (items(parsed), codes(parsed)) == ([{"value": "@ivan"}], ["kind_unknown"])

@@ -41,7 +41,7 @@ def _read_text(text: str) -> Decimal | None:
     digits = whole + (part or "")
     if not digits or len(digits) > MAX_DIGITS:
         return None
-    return Decimal(f"{sign}{whole or '0'}.{part or '0'}")
+    return Decimal(f"{sign}{whole}.{part or ''}")
 
 
 def plain(number: Decimal, *, least_decimals: int = 0) -> str:
