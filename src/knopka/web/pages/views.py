@@ -17,6 +17,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "product": "knopka",
         "sign_in": "Sign in",
+        "do_sign_in": "Sign in",
         "sign_in_lead": "The inbox of your feedback button.",
         "login": "Login",
         "password": "Password",
@@ -48,6 +49,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
     "ru": {
         "product": "knopka",
         "sign_in": "Вход",
+        "do_sign_in": "Войти",
         "sign_in_lead": "Входящие вашей кнопки обратной связи.",
         "login": "Логин",
         "password": "Пароль",
