@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -41,7 +42,6 @@ async def test_options_that_hold_anyway_may_be_written_down(sqlite_url: str) -> 
 async def test_what_is_no_durable_store_is_refused(url: str) -> None:
     with pytest.raises((UnsafeStore, WrongSchema)):
         await Database.open(url)
-    assert not Path(":memory:").exists()
 
 
 def test_a_database_on_which_wal_cannot_be_had_is_refused() -> None:
@@ -96,7 +96,7 @@ async def test_a_database_that_keeps_no_utf_8_is_refused(postgres_server: postgr
 async def test_a_missing_database_is_not_made_by_opening_it(tmp_path: Path) -> None:
     with pytest.raises(WrongSchema, match="run knopka migrate"):
         await Database.open(f"sqlite:///{tmp_path}/none.sqlite3")
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []
 
 
 def set_revision(url: str, revision: str) -> None:

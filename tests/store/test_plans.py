@@ -1,0 +1,35 @@
+"""The statements that run each second, and those of each job, find their rows by an index."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+from tests.plans import explain, walks_a_table
+
+from knopka.db import jobs
+from knopka.db.statement import Statement
+from knopka.db.tables import jobs as table
+
+NOW = 1_700_000_000_000
+STATEMENTS = {
+    "FIND_DUE": (jobs.FIND_DUE, {"now": NOW, "held_since": NOW, "kinds": ["a", "b"], "most": 16}),
+    "FIND_DUE_TIMERS": (jobs.FIND_DUE_TIMERS, {"now": NOW, "most": 200}),
+    "IS_DUE": (jobs.IS_DUE, {"now": NOW}),
+    "LEASE": (jobs.LEASE, {"id": 1, "now": NOW, "until": NOW}),
+    "REMOVE": (jobs.REMOVE, {"id": 1, "held_fence": 1}),
+    "END_ATTEMPTS": (jobs.END_ATTEMPTS, {"id": 1, "now": NOW, "how": "failed", "reason": None}),
+    "LIST_DEAD": (jobs.LIST_DEAD, {"account_id": 1, "before": 10, "most": 50}),
+    "CLEAR_TIMER": (jobs.CLEAR_TIMER, {"account_id": 1, "kind": "a", "key": "b"}),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_of_the_jobs_finds_its_rows_by_an_index(store_url: str, name: str) -> None:
+    statement, params = STATEMENTS[name]
+    plan = explain(store_url, statement, **params)
+    assert not walks_a_table(plan), plan
+
+
+def test_a_walk_is_seen_where_there_is_one(store_url: str) -> None:
+    plan = explain(store_url, Statement(select(table).where(table.c.error == "none").order_by(table.c.error)))
+    assert walks_a_table(plan), plan
