@@ -1,0 +1,1 @@
+"""Measurements: ratios of two things run in one go on one machine, never absolute promises."""
