@@ -63,8 +63,9 @@ def add(name: str, origins: tuple[str, ...], locale: str, inline: bool, as_json:
     """Add a button and print the snippet for the pages."""
     if not origins:
         raise click.UsageError("A button stands somewhere: give --origin https://host[:port] at least once.")
-    draft = SourceDraft(name=name, origins=_distinct(origins), locale=locale, inline=inline)
-    _print_added(store.write(add_source, draft, key=("catalog",)), as_json=as_json)
+    base_url = _read_base_url()
+    draft = SourceDraft(name=name, origins=origins, locale=locale, inline=inline)
+    _print_added(store.write(add_source, draft, key=("catalog",)), base_url, as_json=as_json)
 
 
 @button.command("list")
@@ -86,13 +87,14 @@ def list_command(as_json: bool) -> None:
 @json_option
 def snippet(button_id: str, as_json: bool) -> None:
     """Print the snippet of a button once more."""
+    base_url = _read_base_url()
     source = store.read(load_catalog).sources.get(button_id)
     if source is None:
         raise NotFound(f"There is no button {button_id!r}; `knopka button list` shows them all.")
     if as_json:
-        print_json(_describe_with_snippet(source))
+        print_json(_describe_with_snippet(source, base_url))
     else:
-        click.echo(_snippet(source))
+        click.echo(_snippet(source, base_url))
 
 
 @button.command("import")
@@ -106,6 +108,7 @@ def import_command(file: TextIO, origins: tuple[str, ...], name: str | None, as_
     The page then changes the script's host and nothing else. Unsigned user ids are taken as amoCRM
     takes them (identity plain); `knopka check` says what that means.
     """
+    base_url = _read_base_url()
     try:
         found = parse_snippet(file.read())
     except UnicodeDecodeError as error:
@@ -114,14 +117,14 @@ def import_command(file: TextIO, origins: tuple[str, ...], name: str | None, as_
         ) from error
     draft = SourceDraft(
         name=name or f"amoCRM {found.public_id}",
-        origins=_distinct(origins or _ask_origins(file)),
+        origins=origins or _ask_origins(file),
         locale=found.locale,
         inline=found.inline,
         identity=Identity.PLAIN,
         public_id=found.public_id,
         hash=found.hash,
     )
-    _print_added(store.write(add_source, draft, key=("catalog",)), as_json=as_json)
+    _print_added(store.write(add_source, draft, key=("catalog",)), base_url, as_json=as_json)
 
 
 def _ask_origins(file: TextIO) -> tuple[str, ...]:
@@ -135,16 +138,12 @@ def _ask_origins(file: TextIO) -> tuple[str, ...]:
     return (answer,)
 
 
-def _distinct(origins: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(origins))
-
-
-def _print_added(source: Source, *, as_json: bool) -> None:
+def _print_added(source: Source, base_url: str, *, as_json: bool) -> None:
     if as_json:
-        print_json(_describe_with_snippet(source))
+        print_json(_describe_with_snippet(source, base_url))
         return
     click.echo(f"Added the button {source.public_id} for {', '.join(source.origins)}. Its snippet:\n")
-    click.echo(_snippet(source))
+    click.echo(_snippet(source, base_url))
 
 
 def _describe(source: Source) -> dict[str, object]:
@@ -161,16 +160,19 @@ def _describe(source: Source) -> dict[str, object]:
     }
 
 
-def _describe_with_snippet(source: Source) -> dict[str, object]:
+def _describe_with_snippet(source: Source, base_url: str) -> dict[str, object]:
     described = {"id": source.public_id, "hash": source.hash, "origins": list(source.origins)}
-    return {**described, "snippet": _snippet(source)}
+    return {**described, "snippet": _snippet(source, base_url)}
 
 
-def _snippet(source: Source) -> str:
+def _snippet(source: Source, base_url: str) -> str:
+    return render_snippet(base_url, source.public_id, source.hash, source.locale, inline=source.inline)
+
+
+def _read_base_url() -> str:
+    """Where the script will be loaded from; asked for before anything is written."""
     base_url = store.read_settings().base_url
     if not base_url:
-        raise click.UsageError(
-            "The snippet names this server: set KNOPKA_BASE_URL to where browsers reach it, such as "
-            "https://chat.example.com."
-        )
-    return render_snippet(base_url, source.public_id, source.hash, source.locale, inline=source.inline)
+        message = "The snippet names this server: set KNOPKA_BASE_URL to where browsers reach it, such as "
+        raise click.UsageError(message + "https://chat.example.com.")
+    return base_url

@@ -1,0 +1,135 @@
+"""Buttons from the command line: their snippets, and amoCRM's."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import BASE_URL, Shell
+
+from knopka.domain.snippet import parse_snippet
+
+HASH = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
+AMOCRM = (
+    f"<script>(function(w,o){{w[o]={{id:'10211',hash:'{HASH}',locale:'ru',inline:true,setMeta:function(p)"
+    "{}}})(window,'amo_social_button')</script>"
+)
+
+
+def test_an_added_button_answers_with_its_snippet(shell: Shell) -> None:
+    added = shell("button", "add", "--name", "Shop", "--origin", "https://shop.example", "--json").json
+    assert set(added) == {"id", "hash", "origins", "snippet"}
+    assert added["origins"] == ["https://shop.example"]
+    assert f"{BASE_URL}/js/button.js" in added["snippet"]
+    found = parse_snippet(added["snippet"])
+    assert (found.public_id, found.hash) == (added["id"], added["hash"])
+
+
+def test_two_buttons_share_neither_id_nor_hash(shell: Shell) -> None:
+    add = ("button", "add", "--name", "Shop", "--origin", "https://shop.example", "--json")
+    first, second = shell(*add).json, shell(*add).json
+    assert first["id"] != second["id"]
+    assert first["hash"] != second["hash"]
+
+
+def test_origins_are_kept_as_browsers_write_them(shell: Shell) -> None:
+    origins = ("--origin", "HTTPS://Shop.Example:443/", "--origin", "http://localhost:8080")
+    added = shell("button", "add", "--name", "Shop", *origins, *origins, "--json").json
+    assert added["origins"] == ["https://shop.example", "http://localhost:8080"]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["shop.example", "https://shop.example/page", "http://shop.example", "*", "https://*.example", ""],
+)
+def test_a_wrong_origin_is_named_with_what_is_allowed(shell: Shell, origin: str) -> None:
+    answer = shell("button", "add", "--name", "Shop", "--origin", origin)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert repr(origin) in answer.err
+    assert "https://shop.example.com" in answer.err
+
+
+def test_a_button_without_an_origin_is_refused(shell: Shell) -> None:
+    answer = shell("button", "add", "--name", "Shop")
+    assert answer.code == 2
+    assert "--origin" in answer.err
+
+
+def test_the_list_shows_every_button(shell: Shell) -> None:
+    shell("button", "add", "--name", "Shop", "--origin", "https://shop.example", "--locale", "ru", "--inline")
+    (button,) = shell("button", "list", "--json").json
+    assert (button["name"], button["locale"], button["inline"]) == ("Shop", "ru", True)
+    assert (button["identity"], button["is_enabled"]) == ("signed", True)
+
+
+def test_the_snippet_can_be_had_again(shell: Shell) -> None:
+    added = shell("button", "add", "--name", "Shop", "--origin", "https://shop.example", "--json").json
+    assert shell("button", "snippet", added["id"], "--json").json == added
+    assert shell("button", "snippet", added["id"]).out == added["snippet"] + "\n"
+
+
+def test_the_snippet_of_no_button_is_not_found(shell: Shell) -> None:
+    answer = shell("button", "snippet", "77")
+    assert (answer.code, answer.out) == (1, "")
+    assert "'77'" in answer.err
+
+
+def test_a_snippet_needs_to_know_this_server(shell: Shell) -> None:
+    added = shell("button", "add", "--name", "Shop", "--origin", "https://shop.example", "--json").json
+    answer = shell("button", "snippet", added["id"], KNOPKA_BASE_URL="")
+    assert answer.code == 2
+    assert "KNOPKA_BASE_URL" in answer.err
+
+
+def test_a_button_is_not_added_when_its_snippet_could_not_be_printed(shell: Shell) -> None:
+    add = ("button", "add", "--name", "Shop", "--origin", "https://shop.example", "--json")
+    assert shell(*add, KNOPKA_BASE_URL="").code == 2
+    assert shell("button", "list", "--json").json == []
+
+
+@pytest.mark.parametrize("by", ["file", "stdin"])
+def test_an_amocrm_button_keeps_id_and_hash(shell: Shell, tmp_path: Path, by: str) -> None:
+    file = tmp_path / "snippet.html"
+    file.write_text(AMOCRM)
+    source, stdin = ((str(file),), "") if by == "file" else ((), AMOCRM)
+    add = shell("button", "import", *source, "--origin", "https://shop.example", "--json", stdin=stdin).json
+    assert (add["id"], add["hash"]) == ("10211", HASH)
+    (button,) = shell("button", "list", "--json").json
+    assert (button["locale"], button["inline"], button["identity"]) == ("ru", True, "plain")
+
+
+def test_an_amocrm_button_comes_once(shell: Shell) -> None:
+    run = ("button", "import", "--origin", "https://shop.example")
+    assert shell(*run, stdin=AMOCRM).code == 0
+    answer = shell(*run, stdin=AMOCRM)
+    assert answer.code == 1
+    assert "10211" in answer.err
+
+
+def test_an_import_needs_to_know_the_site(shell: Shell) -> None:
+    answer = shell("button", "import", stdin=AMOCRM)
+    assert answer.code == 2
+    assert "--origin" in answer.err
+
+
+@pytest.mark.parametrize("text", ["", "<p>nothing</p>", b"\xff\xfe", AMOCRM.replace(HASH, "x")])
+def test_what_is_no_snippet_is_refused(shell: Shell, text: str | bytes) -> None:
+    answer = shell("button", "import", "--origin", "https://shop.example", stdin=text)
+    assert answer.code == 2
+    assert answer.err
+
+
+def test_a_button_without_a_store_names_the_command_that_makes_it(bare: Shell) -> None:
+    answer = bare("button", "list")
+    assert answer.code == 1
+    assert "knopka migrate" in answer.err
+
+
+def test_a_name_cannot_play_with_the_terminal(shell: Shell) -> None:
+    shell("button", "add", "--name", "[red]Shop[/red]", "--origin", "https://shop.example")
+    assert "[red]Shop[/red]" in shell("button", "list").out
+    with sqlite3.connect(shell.store) as connection:
+        assert connection.execute("SELECT count(*) FROM sources").fetchone() == (1,)
+    connection.close()
