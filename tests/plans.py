@@ -31,11 +31,10 @@ def explain(url: str, statement: Statement, **params: Any) -> str:
 
 def walks_a_table(plan: str) -> bool:
     """Whether some table is read from its first row to its last, or sorted whole."""
-    words = [line.strip().lstrip("-> ") for line in plan.splitlines()]
-    is_walk = any(
-        word.startswith(("SCAN ", "Seq Scan")) and "INDEX" not in word and "CONSTANT ROW" not in word
-        for word in words
-    )
-    return (
-        is_walk or "USE TEMP B-TREE FOR ORDER BY" in plan or any(word.startswith("Sort ") for word in words)
-    )
+    return any(_is_walk(line.strip().lstrip("-> ")) for line in plan.splitlines())
+
+
+def _is_walk(step: str) -> bool:
+    if step.startswith("SCAN "):
+        return "INDEX" not in step and "CONSTANT ROW" not in step
+    return step.startswith(("Seq Scan", "Sort ", "USE TEMP B-TREE FOR ORDER BY"))

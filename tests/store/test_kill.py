@@ -14,11 +14,11 @@ from time import monotonic
 
 import pytest
 from sqlalchemy import func, select
-from tests.store.killed import CLIENTS, JOB_EVERY
 
 from knopka.db.database import Database
 from knopka.db.statement import Statement
 from knopka.db.tables import counters, dead_letters
+from tests.store.killed import CLIENTS, JOB_EVERY
 
 pytestmark = pytest.mark.anyio
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
-from tests.plans import explain, walks_a_table
 
 from knopka.db import jobs
 from knopka.db.statement import Statement
 from knopka.db.tables import jobs as table
+from tests.plans import explain, walks_a_table
 
 NOW = 1_700_000_000_000
-STATEMENTS = {
+STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "FIND_DUE": (jobs.FIND_DUE, {"now": NOW, "held_since": NOW, "kinds": ["a", "b"], "most": 16}),
     "FIND_DUE_TIMERS": (jobs.FIND_DUE_TIMERS, {"now": NOW, "most": 200}),
     "IS_DUE": (jobs.IS_DUE, {"now": NOW}),

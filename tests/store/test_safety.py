@@ -12,14 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import bindparam, update
-from tests import postgres
-from tests.store.rows import count
 
 from knopka.db.database import Database, Transaction, UnsafeStore, WrongSchema
 from knopka.db.migrate import migrate
 from knopka.db.sqlite import connect
 from knopka.db.statement import Statement
 from knopka.db.tables import accounts
+from tests import postgres
+from tests.store.rows import count
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import text
-from tests.store.rows import COUNT, LIST, count, held, insert_twice, list_counts, write_together
 
 from knopka.db.clock import Clock, to_ms
 from knopka.db.database import Database, StatementFailed, Transaction, WriterLimits
@@ -22,6 +21,7 @@ from knopka.db.session import Trouble
 from knopka.db.sqlite import SqliteSession
 from knopka.db.statement import Statement
 from knopka.domain.errors import Unavailable
+from tests.store.rows import COUNT, LIST, count, held, insert_twice, list_counts, write_together
 
 pytestmark = pytest.mark.anyio
 
