@@ -6,9 +6,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import BASE_URL, Shell
 
 from knopka.domain.snippet import parse_snippet
+from tests.cli.conftest import BASE_URL, Shell
 
 HASH = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 AMOCRM = (
