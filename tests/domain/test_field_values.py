@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.domain.samples import COLOURS, EMAIL, PHONE, make_field
 
 from knopka.domain.field_meta import RawValue
 from knopka.domain.field_values import Parsed, read_values
@@ -16,6 +15,7 @@ from knopka.domain.phones import region_of
 from knopka.domain.text import excerpt
 from knopka.domain.verdicts import Verdict
 from knopka.domain.wording import say
+from tests.domain.samples import COLOURS, EMAIL, PHONE, make_field
 
 # fmt: off
 TRACKING_CODES = [

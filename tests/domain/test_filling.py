@@ -11,8 +11,6 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from tests.domain.reference_model import DAY, ReferenceVisit
-from tests.domain.samples import ADDRESS, BY_CODE, BY_ID, CITY, COLOUR, EXAMPLE, PHONE, SUM, UTM, make_field
 
 from knopka.domain.crm import NameOrigin
 from knopka.domain.fields import FieldType
@@ -34,6 +32,8 @@ from knopka.domain.meta import Entity, parse_meta
 from knopka.domain.notes import hash_note, note_params
 from knopka.domain.verdicts import PathVerdict, Verdict
 from knopka.domain.visitor import FillWindow, WindowMode
+from tests.domain.reference_model import DAY, ReferenceVisit
+from tests.domain.samples import ADDRESS, BY_CODE, BY_ID, CITY, COLOUR, EXAMPLE, PHONE, SUM, UTM, make_field
 
 
 def resolve_params(params: Any) -> Resolved:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.domain.samples import EXAMPLE
 
 from knopka.domain.errors import InvalidInput
 from knopka.domain.field_meta import FieldMeta, RawValue
 from knopka.domain.meta import Entity, Meta, NoteMeta, parse_meta
 from knopka.domain.notes import NUMBERS
 from knopka.domain.verdicts import Verdict
+from tests.domain.samples import EXAMPLE
 
 
 def settled(meta: Meta) -> dict[str, Verdict]:
@@ -384,6 +384,7 @@ def test_bot_params_carry_any_json_and_drop_keys_that_reach_a_prototype() -> Non
     [
         (" Иван ", "Иван"),
         ("Иван\nИванов", "Иван Иванов"),
+        ("Ivan   \u00a0 Ivanov", "Ivan Ivanov"),
         ("И\u0306ван", "Йван"),
         ("ad\u200bmin\u202e", "admin"),
         ("a\x07b", "ab"),

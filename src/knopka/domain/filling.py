@@ -250,33 +250,36 @@ def _refuse_all(resolved: Resolved, gate: Gate) -> tuple[PathVerdict, ...]:
 
 
 class _Plan:
-    """A plan as it grows; the state of the cards grows with it, so that the first wish wins."""
+    """A plan as it grows. Of two entries of one call that name the same field, the first wins."""
 
     def __init__(self, card: CardState, remarks: Mapping[str, tuple[Reason, ...]]) -> None:
         self.card = card
         self.remarks = remarks
+        self.filled = set(card.filled)
         self.writes: list[Write] = []
         self.verdicts: dict[str, PathVerdict] = {}
 
     def fill(self, resolved: Resolved) -> None:
+        card = self.card
         if resolved.note is not None:
             self._append_note(resolved.note)
         if resolved.contact_name is not None:
-            is_empty = _is_name_empty(self.card.contact_name, self.card.contact_name_origin)
+            is_empty = _is_name_empty(card.contact_name, card.contact_name_origin)
             self._write_if("contact.name", RenameContact(resolved.contact_name), is_empty)
         if resolved.lead_name is not None:
-            is_empty = _is_name_empty(self.card.lead_name, self.card.lead_name_origin)
+            is_empty = _is_name_empty(card.lead_name, card.lead_name_origin)
             self._write_if("lead.name", RenameLead(resolved.lead_name), is_empty)
         if resolved.sale is not None:
-            self._write_if("lead.sale", SetPrice(resolved.sale), self.card.price == 0)
+            self._write_if("lead.sale", SetPrice(resolved.sale), card.price == 0)
         for wish in resolved.fields:
-            is_empty = wish.value.field_id not in self.card.filled
+            is_empty = wish.value.field_id not in self.filled
+            self.filled.add(wish.value.field_id)
             self._write_if(wish.path, WriteField(wish.entity, wish.value), is_empty, wish.reasons)
 
     def _write_if(self, path: str, write: Write, is_empty: bool, reasons: tuple[Reason, ...] = ()) -> None:
         """The page: if the field is filled already, it cannot be updated."""
         if is_empty:
-            self._write(write)
+            self.writes.append(write)
             self._say(path, Verdict.FILLED, *self.remarks.get(path, ()), *reasons)
         else:
             self._say(path, Verdict.NOT_EMPTY, Reason("not_empty"))
@@ -292,7 +295,7 @@ class _Plan:
         elif len(self.card.own_notes) >= MAX_NOTES:
             self._say("note", Verdict.LIMIT, Reason("too_many_notes", {"limit": str(MAX_NOTES)}))
         else:
-            self._write(AddNote(note, key[1], is_stored=key in self.card.notes))
+            self.writes.append(AddNote(note, key[1], is_stored=key in self.card.notes))
             self._say("note", Verdict.NOTED, *note.reasons)
 
     def pass_to_bot(self, params: Mapping[str, Any]) -> None:
@@ -300,16 +303,12 @@ class _Plan:
         if not params:
             return
         merged, refused = merge_bot_params(self.card.bot_params, params)
-        self._write(KeepBotParams(merged))
+        self.writes.append(KeepBotParams(merged))
         for key in params:
             if key in refused:
                 self._say(f"bot_params.{key}", Verdict.LIMIT, refused[key])
             else:
                 self._say(f"bot_params.{key}", Verdict.PASSED_TO_BOT)
-
-    def _write(self, write: Write) -> None:
-        self.writes.append(write)
-        self.card = _apply(self.card, write)
 
     def _say(self, path: str, verdict: Verdict, *reasons: Reason) -> None:
         self.verdicts[path] = PathVerdict(path, verdict, reasons)

@@ -21,17 +21,19 @@ EXCERPT = 60
 
 def clean_text(text: str) -> str:
     """NFC, without control characters but line feed and tab, without space around it."""
-    if text.isascii() and text.isprintable():
-        return text.strip()
-    text = _UNWANTED.sub("", _LINE_END.sub("\n", text))
+    if not text.isprintable():  # a printable text has neither controls nor line ends
+        text = _UNWANTED.sub("", _LINE_END.sub("\n", text))
     return unicodedata.normalize("NFC", text).strip()
 
 
 def clean_name(text: str) -> str:
     """A text that stands as somebody's or something's name: one line, nothing invisible."""
-    if text.isascii() and text.isprintable():
-        return text.strip()
-    return _clip_marks(_SPACES.sub(" ", _INVISIBLE.sub("", clean_text(text)))).strip()
+    text = clean_text(text)
+    if not text.isprintable():
+        text = _INVISIBLE.sub("", text)
+    if any(map(unicodedata.combining, text)):
+        text = _clip_marks(text)
+    return " ".join(text.split())
 
 
 def _clip_marks(text: str) -> str:
