@@ -55,12 +55,11 @@ _TOUCH = Statement(
 _ROW = Statement(select(conversations).where(_OF_ACCOUNT))
 _LOCK = Statement(select(conversations).where(_OF_ACCOUNT).with_for_update())
 _OF_VISITOR = Statement(
-    select(conversations.c.id)
-    .where(
+    select(conversations).where(
         conversations.c.account_id == bindparam("account_id"),
         conversations.c.visitor_id == bindparam("visitor_id"),
+        conversations.c.channel == bindparam("channel"),
     )
-    .order_by(conversations.c.id)
 )
 _VISITOR = Statement(select(conversations.c.visitor_id).where(_OF_ACCOUNT))
 _UPDATE = Statement(
@@ -157,6 +156,9 @@ _CHANGES = Statement(
     .order_by(conversations.c.changed_at, conversations.c.id)
     .limit(bindparam("most"))
 )
+_CHANGED_AT = Statement(
+    _SUMMARY.where(conversations.c.changed_at == bindparam("changed_at")).order_by(conversations.c.id)
+)
 _TOTAL_UNREAD = Statement(
     select(func.coalesce(func.sum(conversations.c.unread), 0).label("unread")).where(
         conversations.c.account_id == bindparam("account_id"),
@@ -226,8 +228,11 @@ def lock_conversation(tx: Transaction, account_id: int, conversation_id: int) ->
     return tx.row(_LOCK, account_id=account_id, conversation_id=conversation_id)
 
 
-def list_conversation_ids(tx: Transaction, account_id: int, visitor_id: int) -> list[int]:
-    return [row["id"] for row in tx.rows(_OF_VISITOR, account_id=account_id, visitor_id=visitor_id)]
+def find_row_of_visitor(
+    tx: Transaction, account_id: int, visitor_id: int, channel: ChannelKind
+) -> Row | None:
+    """The visitor's conversation in this channel, without holding it."""
+    return tx.row(_OF_VISITOR, account_id=account_id, visitor_id=visitor_id, channel=channel.value)
 
 
 def find_visitor_of(tx: Transaction, account_id: int, conversation_id: int) -> int | None:
@@ -345,6 +350,12 @@ def list_conversations(
 def list_changes(tx: Transaction, account_id: int, since: datetime, limit: int) -> list[Conversation]:
     """Conversations that have changed since then, in the order of their changes."""
     rows = tx.rows(_CHANGES, account_id=account_id, since=to_ms(since), most=limit)
+    return [_conversation(row) for row in rows]
+
+
+def list_changed_at(tx: Transaction, account_id: int, moment: datetime) -> list[Conversation]:
+    """All conversations that changed last at this very moment: one batch of the writer has one clock."""
+    rows = tx.rows(_CHANGED_AT, account_id=account_id, changed_at=to_ms(moment))
     return [_conversation(row) for row in rows]
 
 

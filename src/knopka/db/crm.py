@@ -489,8 +489,9 @@ def fill_field(
     )
 
 
-def touch_card(tx: Transaction, account_id: int, entity: Entity, card_id: int, now: datetime) -> None:
-    tx.run(_TOUCH[entity], account=account_id, card_id=card_id, new_updated_at=to_ms(now))
+def touch_card(tx: Transaction, account_id: int, entity: Entity, card_id: int, now: datetime) -> bool:
+    """Whether there is such a card; it is marked as changed, and held."""
+    return bool(tx.run(_TOUCH[entity], account=account_id, card_id=card_id, new_updated_at=to_ms(now)))
 
 
 def append_note(

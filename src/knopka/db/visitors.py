@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from knopka.db.clock import from_ms, to_ms
@@ -16,9 +16,19 @@ from knopka.db.named import changes, columns, returned
 from knopka.db.statement import Statement
 from knopka.db.tables import fill_windows, leads, meta_calls, sources, visitors, visits
 from knopka.domain.filling import NoteKey
-from knopka.domain.verdicts import PathVerdict, Verdict
-from knopka.domain.visit import Visit, Waiting
+from knopka.domain.verdicts import PathVerdict, Reason, Verdict
+from knopka.domain.visit import WAITS, WAITS_FOR_BOT, Visit, Waiting
 from knopka.domain.visitor import FillWindow, Source, WindowMode
+
+
+def _encode(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_decode_verdicts = msgspec.json.Decoder(tuple[PathVerdict, ...]).decode
+_decode_waiting = msgspec.json.Decoder(Waiting).decode
+_decode_params = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_notes = msgspec.json.Decoder(tuple[NoteKey, ...]).decode
 
 _VISIT = (
     visits.c.id,
@@ -170,14 +180,35 @@ _LIST_VERDICTS = Statement(
 _UPDATE_VERDICTS = Statement(
     update(meta_calls).where(meta_calls.c.id == bindparam("call_id")).values(changes("verdicts"))
 )
-_REPLACE_WAITING = Statement(
-    update(meta_calls)
-    .where(
-        meta_calls.c.visit_id == bindparam("visit_id"),
-        meta_calls.c.verdicts.like("%waiting%", escape="/"),
+
+
+def _as_stored(verdict: Verdict, *reasons: Reason) -> str:
+    """How a verdict with its first reasons stands in the stored text, and how nothing else can: inside
+    a JSON string, where a page may have put the same words, each quotation mark is escaped."""
+    text = _encode(PathVerdict("", verdict, reasons))
+    return text.removeprefix('{"path":"",').removesuffix("]}")
+
+
+def _replace_verdicts(texts: Mapping[str, str]) -> Statement:
+    """Replace verdicts in all calls of a visit that have something waiting."""
+    verdicts: ColumnElement[str] = meta_calls.c.verdicts
+    for before, after in texts.items():
+        verdicts = func.replace(verdicts, before, after, type_=Text)
+    return Statement(
+        update(meta_calls)
+        .where(
+            meta_calls.c.visit_id == bindparam("of_visit"),
+            meta_calls.c.verdicts.contains(Verdict.WAITING.value),
+        )
+        .values(verdicts=verdicts)
     )
-    .values(verdicts=func.replace(meta_calls.c.verdicts, bindparam("waiting"), bindparam("final")))
-)
+
+
+_WAITS = _as_stored(Verdict.WAITING, WAITS)
+_WAITS_FOR_BOT = _as_stored(Verdict.WAITING, WAITS_FOR_BOT)
+_EXPIRED = _as_stored(Verdict.EXPIRED, Reason("expired"))
+_EXPIRE_WAITING = _replace_verdicts({_WAITS: _EXPIRED, _WAITS_FOR_BOT: _EXPIRED})
+_PASS_WAITING = _replace_verdicts({_WAITS_FOR_BOT: _as_stored(Verdict.PASSED_TO_BOT)})
 _BIND_CALLS = Statement(
     update(meta_calls)
     .where(meta_calls.c.visit_id == bindparam("visit_id"), meta_calls.c.lead_id.is_(None))
@@ -416,24 +447,18 @@ def update_verdicts(tx: Transaction, call_id: int, verdicts: Sequence[PathVerdic
     tx.run(_UPDATE_VERDICTS, call_id=call_id, new_verdicts=_encode(verdicts))
 
 
-def replace_waiting(tx: Transaction, visit_id: int, final: Verdict) -> None:
+def expire_waiting(tx: Transaction, visit_id: int) -> None:
     """End every path of the visit that still waits, in one statement however many calls there were."""
-    tx.run(
-        _REPLACE_WAITING,
-        visit_id=visit_id,
-        waiting=_verdict_in_text(Verdict.WAITING),
-        final=_verdict_in_text(final),
-    )
+    tx.run(_EXPIRE_WAITING, of_visit=visit_id)
+
+
+def pass_waiting_to_bot(tx: Transaction, visit_id: int) -> None:
+    """The same for bot_params alone: they stand where bots read them."""
+    tx.run(_PASS_WAITING, of_visit=visit_id)
 
 
 def read_verdicts(text: str) -> tuple[PathVerdict, ...]:
     return _decode_verdicts(text)
-
-
-def _verdict_in_text(verdict: Verdict) -> str:
-    """How a verdict stands in the stored text, and how nothing else can: inside a JSON
-    string, where a page may have put the same words, each quotation mark is escaped."""
-    return f'"verdict":"{verdict.value}"'
 
 
 def bind_calls(tx: Transaction, visit_id: int, lead_id: int) -> None:
@@ -477,13 +502,3 @@ def _visit(row: Row) -> Visit:
         waiting=_decode_waiting(waiting) if waiting else Waiting(),
         bot_params=_decode_params(bot_params) if bot_params else {},
     )
-
-
-def _encode(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-_decode_verdicts = msgspec.json.Decoder(tuple[PathVerdict, ...]).decode
-_decode_waiting = msgspec.json.Decoder(Waiting).decode
-_decode_params = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_notes = msgspec.json.Decoder(tuple[NoteKey, ...]).decode

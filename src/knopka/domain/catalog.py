@@ -12,7 +12,7 @@ from knopka.domain.errors import Fault, InvalidInput
 from knopka.domain.fields import CustomField, FieldType
 from knopka.domain.meta import Entity
 from knopka.domain.verdicts import Reason
-from knopka.domain.visitor import Identity, Source, WindowMode
+from knopka.domain.visitor import Identity, Source, SourceId, WindowMode
 
 UNSORTED_TYPE = 1
 """The `type` of the stage in which unsorted leads stand (API v4)."""
@@ -45,6 +45,14 @@ class Catalog:
         """The button with this id and hash. Unknown and switched off are the same to a stranger."""
         source = self.sources.get(public_id)
         return source if source is not None and source.hash == hash and source.is_enabled else None
+
+    def get_source(self, source_id: SourceId) -> Source:
+        """The button with this row's id; a button is switched off, never deleted."""
+        return next(source for source in self.sources.values() if source.id == source_id)
+
+    @property
+    def main_pipeline(self) -> Pipeline:
+        return next(pipeline for pipeline in self.pipelines if pipeline.is_main)
 
     def find_pipeline(self, pipeline_id: int) -> Pipeline | None:
         return next((pipeline for pipeline in self.pipelines if pipeline.id == pipeline_id), None)

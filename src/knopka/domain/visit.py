@@ -10,8 +10,14 @@ from typing import Any
 from knopka.domain.crm import AccountId, NameOrigin
 from knopka.domain.filling import CardState, Gate, Resolved, plan_fill
 from knopka.domain.notes import hash_note
-from knopka.domain.verdicts import PathVerdict, Verdict
+from knopka.domain.verdicts import PathVerdict, Reason, Verdict
 from knopka.domain.visitor import META_WINDOW, SourceId, VisitRow
+
+WAITS = Reason("waiting")
+"""The first reason of every path that waits for a card."""
+
+WAITS_FOR_BOT = Reason("waiting", {"for": "bot"})
+"""The reason of bot_params that wait; a conversation is enough for them."""
 
 _BOT = "bot_params."
 _TAKEN = frozenset({Verdict.FILLED, Verdict.NOTED, Verdict.PASSED_TO_BOT})
@@ -129,7 +135,10 @@ def add(waiting: Waiting, call_id: int, held: Hold, *, passes_to_bot: bool, now_
 
 
 def _wait(verdict: PathVerdict) -> PathVerdict:
-    return replace(verdict, verdict=Verdict.WAITING) if verdict.verdict in _TAKEN else verdict
+    if verdict.verdict not in _TAKEN:
+        return verdict
+    waits = WAITS_FOR_BOT if verdict.path.startswith(_BOT) else WAITS
+    return PathVerdict(verdict.path, Verdict.WAITING, (waits, *verdict.reasons))
 
 
 def _keep(resolved: Resolved, verdicts: tuple[PathVerdict, ...]) -> Resolved:
