@@ -21,7 +21,11 @@ MAX_WAITING_BYTES = 1024 * 1024
 """What may wait for one slow receiver (S-WS-05)."""
 
 Send = Callable[[str], Coroutine[Any, Any, None]]
-"""Writes one text to a receiver; waits while the receiver takes no more."""
+"""Writes one text to a receiver; waits while the receiver takes no more.
+
+Up to its first wait it runs within the publisher: it must not ask for its own
+task there (as `asyncio.timeout` does), nor take long.
+"""
 
 logger = logging.getLogger(__name__)
 encode = msgspec.json.Encoder().encode

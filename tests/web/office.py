@@ -15,13 +15,17 @@ import httpx
 
 from knopka.app import House, build_server, open_house
 from knopka.db.database import Database
+from knopka.domain.catalog import SourceDraft
+from knopka.domain.visitor import Source
 from knopka.services import operators
-from knopka.services.catalog import ensure_account
+from knopka.services.catalog import add_source, ensure_account
 from knopka.services.passwords import PasswordPool
 from knopka.settings import Settings
 from knopka.web.desk import Delays, Desk
 from knopka.web.server import bind
 
+SHOP = "https://shop.example"
+PAGE = {"url": "https://shop.example/shoes", "title": "Shoes", "referrer": ""}
 LOGIN = "anna@example.com"
 PASSWORD = "correct horse battery"
 
@@ -59,9 +63,29 @@ class Hashing:
 
 
 @dataclass
+class Visitor:
+    """Writes through the chat's frame."""
+
+    client: httpx.AsyncClient
+    chat: str
+    token: str
+    sent: int = 0
+
+    async def write(self, text: str) -> dict[str, Any]:
+        """Send a message; gives the answer's `conversation` and `message`."""
+        self.sent += 1
+        body = {"key": f"visitor-key-{self.sent}", "text": text, "visit": "v" * 22, "page": PAGE}
+        answer = await self.client.post(f"{self.chat}/messages", json=body)
+        assert answer.status_code == 201, answer.text
+        taken: dict[str, Any] = answer.json()
+        return taken
+
+
+@dataclass
 class Office:
     house: House
     url: str
+    source: Source
     clock: MovedClock
     hashing: Hashing
 
@@ -88,6 +112,18 @@ class Office:
             assert answer.status_code == 303
             yield client
 
+    @property
+    def chat(self) -> str:
+        return f"/w/chat/{self.source.public_id}/{self.source.hash}"
+
+    @asynccontextmanager
+    async def visitor(self) -> AsyncIterator[Visitor]:
+        """A visitor with the chat's frame open, who has not written yet."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+            answer = await client.post(f"{self.chat}/token", json={})
+            client.headers["authorization"] = f"Bearer {answer.json()['token']}"
+            yield Visitor(client, self.chat, answer.json()["token"])
+
     async def add_operator(self, login: str = LOGIN, name: str = "Анна") -> int:
         made = await self.database.write(
             operators.add_operator, login, name, self.hashing.make(PASSWORD), key=("operators", 1)
@@ -102,7 +138,7 @@ async def open_office(
     """Start the server as `serve` does, on a port of the system's choice."""
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    await _furnish(store_url)
+    source = await _furnish(store_url)
     house = await open_house(
         Settings(database_url=store_url, data_dir=folder, base_url=base_url or url, **settings)
     )
@@ -118,19 +154,22 @@ async def open_office(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await started.wait()
     try:
-        yield Office(house, url, clock, hashing)
+        yield Office(house, url, source, clock, hashing)
     finally:
         server.stop()
         await serving
         await house.close()
 
 
-async def _furnish(store_url: str) -> None:
+async def _furnish(store_url: str) -> Source:
     database = await Database.open(store_url)
     await database.write(
         ensure_account, name="Лавка", locale="ru", timezone="Europe/Moscow", currency="RUB", key="account"
     )
+    button = SourceDraft(name="Лавка", origins=(SHOP,), locale="ru")
+    source = await database.write(add_source, button, key="account")
     await database.close()
+    return source
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.web.office import Office, open_office, until
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from knopka.services import operators
 from knopka.web.desk import WATCH_SECONDS
 from knopka.web.live import CLOSE_SECONDS
+from tests.web.lines import closing, hear, line, open_line
+from tests.web.office import Office, open_office, until
 
 pytestmark = pytest.mark.anyio
 
@@ -31,43 +28,6 @@ async def office(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Office]:
 async def sign_in_cookie(office: Office) -> str:
     async with office.operator() as client:
         return f"knopka={client.cookies['knopka']}"
-
-
-@asynccontextmanager
-async def line(office: Office, cookie: str | None, **headers: str | None) -> AsyncIterator[ClientConnection]:
-    """An operator's socket, as the inbox opens it; a header given as None is left out."""
-    given = {"origin": office.url, "cookie": cookie, **headers}
-    sent = {name: value for name, value in given.items() if value is not None}
-    url = office.url.replace("http:", "ws:") + "/inbox/api/live"
-    async with connect(url, additional_headers=sent, proxy=None, compression=None) as socket:
-        yield socket
-
-
-@asynccontextmanager
-async def open_line(office: Office, cookie: str) -> AsyncIterator[ClientConnection]:
-    """The same, once it follows the account: then it answers."""
-    async with line(office, cookie) as socket:
-        await socket.send('{"type": "ping"}')
-        assert (await hear(socket))["type"] == "pong"
-        yield socket
-
-
-async def hear(socket: ClientConnection) -> Any:
-    async with asyncio.timeout(10):
-        return json.loads(await socket.recv())
-
-
-async def _hear_all(socket: ClientConnection) -> None:
-    while True:
-        await hear(socket)
-
-
-async def closing(socket: ClientConnection) -> int:
-    """Wait for the end and give its code."""
-    with pytest.raises(ConnectionClosed):
-        await _hear_all(socket)
-    assert socket.close_code is not None
-    return socket.close_code
 
 
 async def test_events_of_the_account_reach_every_open_inbox(office: Office) -> None:
