@@ -76,6 +76,9 @@ class StandIn:
         self.gate = threading.Event()
         """While clear, setMeta requests wait here: a slow server."""
         self.gate.set()
+        self.kinds: dict[str, str] = {}
+        """The last Content-Type of each path."""
+        self._news = threading.Condition()
         self._sockets: set[asyncio.Queue[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -98,6 +101,11 @@ class StandIn:
         """End every socket without a word."""
         self.publish(None)
 
+    def wait(self, is_so: Callable[[], bool]) -> None:
+        """Wait until what the browser sent makes it so."""
+        with self._news:
+            assert self._news.wait_for(is_so, timeout=10), self.requests
+
     def paths(self, start: str = "/") -> list[str]:
         return [path for _, path in self.requests if path.startswith(start)]
 
@@ -118,8 +126,12 @@ class StandIn:
             if not part.get("more_body"):
                 break
         self.requests.append((scope["method"], scope["path"]))
-        origin = dict(scope["headers"]).get(b"origin", b"").decode()
+        given = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.kinds[scope["path"]] = given.get("content-type", "")
+        origin = given.get("origin", "")
         answer = await self._answer(scope, origin, body)
+        with self._news:
+            self._news.notify_all()
         allowed = {"access-control-allow-origin": origin} if origin in self.origins else {}
         headers = {"content-type": f"{answer.kind}; charset=utf-8", **allowed, **answer.headers}
         shown = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -254,7 +266,9 @@ class StandIn:
     def _conversation(self) -> dict[str, Any] | None:
         if not self.messages:
             return None
-        unread = [one for one in self.messages if one["direction"] == "out" and one["seq"] > self.visitor_read]
+        unread = [
+            one for one in self.messages if one["direction"] == "out" and one["seq"] > self.visitor_read
+        ]
         return {
             "id": 7,
             "status": "open",

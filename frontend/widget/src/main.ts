@@ -70,25 +70,23 @@ function makeKnopka(base: string, { names, site: { id, hash } }: Snippet): Knopk
     if (wantsChat) button.show();
   };
 
-  const commands: Record<string, () => void> = {
-    runChatShow() {
+  const obey = (command: unknown): void => {
+    if (command === "runChatShow") {
       wantsChat = true;
       button?.show();
-    },
-    runChatHide() {
+    } else if (command === "runChatHide") {
       wantsChat = false;
       button?.hide();
-    },
-    runDestroy() {
+    } else if (command === "runDestroy") {
       isWanted = false;
       button?.destroy();
       button = null;
-    },
+    }
   };
 
   /** Sites call commands that never existed, and listen to events that never come. */
   const run = (name: unknown, argument: unknown): void => {
-    if (typeof argument !== "function") return commands[String(name)]?.();
+    if (typeof argument !== "function") return obey(name);
     for (const event of String(name).split("|")) {
       listen(event, argument as () => void);
       if (event === "onChatReady" && button) call(argument as () => void);

@@ -18,9 +18,12 @@ const MOST_NODES = 4500;
 const MOST_DEPTH = 26;
 const MOST_TEXT = 65_536;
 
+// Pages that break JSON later do not break us.
+const { stringify } = JSON;
+
 /** Sites cut texts inside an emoji: the half that is left, and NUL, cannot travel. */
 export const quote = (text: string): string =>
-  JSON.stringify(text.replace(/[\ud800-\udfff]/gu, "\ufffd").replace(/\0/g, ""));
+  stringify(text.replace(/[\ud800-\udfff]/gu, "\ufffd").replace(/\0/g, ""));
 
 /** Copy a page's object without trusting it: getters may throw, objects may hold themselves. */
 export function copyParams(params: unknown): Copy {

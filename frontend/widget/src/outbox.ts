@@ -27,6 +27,8 @@ export interface Outbox {
 
 const GATHER_MS = 50;
 const SPACING_MS = 1000;
+// A page that is not on the button's list cannot tell that from a dead server.
+const LONGEST_PAUSE_MS = 300_000;
 const DAY_MS = 24 * 3600_000;
 const MOST_CALLS = 20;
 // A browser carries 64 KiB of keepalive requests a page, and the server reads bodies of 64 KiB.
@@ -46,10 +48,10 @@ export function makeOutbox(url: string, visit: string): Outbox {
   const known = new Map<string, Call>();
   let waiting: Call[] = [];
   let inFlight: Call[] = [];
-  let most = MOST_CALLS;
+  /** So many calls of a request that could not be read still have to go each alone. */
+  let alone = 0;
   let isBusy = false;
   let isAsking = false;
-  let isGone = false;
   let timer = 0;
   let nextAt = 0;
   let blockedUntil = 0;
@@ -67,7 +69,7 @@ export function makeOutbox(url: string, visit: string): Outbox {
 
   // Waiting is counted on a clock that nobody sets.
   const schedule = (delay: number): void => {
-    if (isBusy || isGone || !(queue.length || isAsking)) return;
+    if (isBusy || !(queue.length || isAsking)) return;
     clearTimeout(timer);
     timer = setTimeout(flush, Math.max(delay, nextAt - performance.now(), blockedUntil - performance.now()));
   };
@@ -91,7 +93,7 @@ export function makeOutbox(url: string, visit: string): Outbox {
 
   /** The longest beginning of the calls that fits one request; one call always goes. */
   const takeBatch = (calls: Call[]): Call[] => {
-    let count = Math.min(most, calls.length);
+    let count = Math.min(alone ? 1 : MOST_CALLS, calls.length);
     while (count > 1 && measure(writeBody(calls.slice(0, count))) > MOST_BYTES) count--;
     return calls.slice(0, count);
   };
@@ -101,7 +103,7 @@ export function makeOutbox(url: string, visit: string): Outbox {
     failures = 0;
     if (status === 200) {
       const before = waiting.length;
-      most = MOST_CALLS;
+      if (isAbout && alone) alone--;
       for (const { key, verdicts } of calls) {
         const call = [...waiting, ...inFlight].find((one) => one.key === key);
         if (call) settle(call, verdicts);
@@ -111,14 +113,11 @@ export function makeOutbox(url: string, visit: string): Outbox {
     } else if (!status || status === 429 || status > 499) {
       failures = 1;
       blockedUntil = performance.now() + waitMs;
-    } else if (status === 404) {
-      isGone = true;
-      warn("unknown button, or the page's origin is not on its list");
-      for (const call of queue) settle(call, judge("refused_not_writable", "unknown button"));
     } else if (inFlight.length > 1) {
       // Not readable: each alone, so that one call spoils nobody else's.
-      most = 1;
+      alone = inFlight.length;
     } else {
+      if (alone) alone--;
       known.clear();
       for (const call of inFlight) settle(call, judge(status === 413 ? "refused_limit" : "refused_bad_value", error?.message ?? null));
     }
@@ -129,8 +128,8 @@ export function makeOutbox(url: string, visit: string): Outbox {
     nextAt = performance.now() + SPACING_MS;
     inFlight = takeBatch(queue);
     const isAbout = inFlight.length > 0;
-    const keys = waiting.slice(0, MOST_CALLS).map(({ key }) => key);
-    const body = isAbout ? writeBody(inFlight) : JSON.stringify({ visit, keys });
+    const keys = waiting.slice(0, MOST_CALLS).map(({ key }) => `"${key}"`);
+    const body = isAbout ? writeBody(inFlight) : `{"visit":"${visit}","keys":[${keys}]}`;
     const keepalive = !failures && measure(body) <= MOST_BYTES;
     const before = failures;
     isAsking = isAsking && isAbout;
@@ -144,14 +143,17 @@ export function makeOutbox(url: string, visit: string): Outbox {
     if (failures === 3) warn("no answer, trying again");
     inFlight = [];
     isBusy = false;
-    schedule(failures && Math.min(60_000, 500 * 2 ** failures) * (1 + Math.random()));
+    schedule(failures && Math.min(LONGEST_PAUSE_MS, 500 * 2 ** failures) * (1 + Math.random()));
   };
 
-  /** The page may never come back: hand over what has not been sent. The copies kept bring the verdicts. */
+  /**
+   * The page may never come back: hand over all that is unanswered. What is in flight goes along, so that the
+   * order holds whichever arrives first; the keys keep it from counting twice, the copies kept bring the verdicts.
+   */
   const leave = (): void => {
-    if (isGone || performance.now() < blockedUntil) return;
+    if (performance.now() < blockedUntil) return;
     for (;;) {
-      const batch = takeBatch(queue.filter((call) => !call.isBeaconed && !inFlight.includes(call)));
+      const batch = takeBatch(queue.filter((call) => !call.isBeaconed));
       if (!batch.length || !navigator.sendBeacon(url, writeBody(batch))) return;
       for (const call of batch) call.isBeaconed = true;
     }
@@ -177,7 +179,7 @@ export function makeOutbox(url: string, visit: string): Outbox {
     setMeta(params) {
       const refuse = (verdict: string, reason: string): Promise<Verdict[]> => Promise.resolve(judge(verdict, reason));
       if (!params || typeof params !== "object" || Array.isArray(params)) return refuse("refused_bad_value", "not an object");
-      if (isGone || queue.length >= MOST_QUEUED) return refuse("refused_limit", "not accepted");
+      if (queue.length >= MOST_QUEUED) return refuse("refused_limit", "not accepted");
       const { text, dropped } = copyParams(params);
       const twin = known.get(digest(text));
       if (twin && Date.now() - twin.at < DAY_MS) return twin.verdicts ? Promise.resolve(twin.verdicts) : twin.promise;

@@ -85,6 +85,7 @@ export class Live {
     if (event["type"] === "welcome") {
       this.#failures = 0;
       this.#parts.onState("on");
+      clearInterval(this.#heart);
       this.#heart = setInterval(() => this.#ping(), PING_MS);
     }
     this.#parts.onEvent(event);
