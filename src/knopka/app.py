@@ -27,8 +27,10 @@ from knopka.domain.catalog import Catalog
 from knopka.domain.errors import Fault, InvalidInput, Unavailable
 from knopka.live import Hub, MemoryBus, PostgresBus
 from knopka.services import demo as services_demo
+from knopka.services.cards import WAITING_TIMER
 from knopka.services.catalog import ensure_account, load_catalog
-from knopka.services.jobs import Handler, Worker
+from knopka.services.expiry import expire_waiting
+from knopka.services.jobs import Handler, InStore, Worker
 from knopka.services.operators import make_setup_code
 from knopka.services.passwords import hash_password
 from knopka.settings import Settings
@@ -41,7 +43,7 @@ from knopka.web.server import SIGNALS, Config, Deadlines, Gate, Server, bind, ra
 
 log = structlog.get_logger(__name__)
 KEY_FILE = "secret.key"
-HANDLED_JOBS: Mapping[str, Handler] = {}
+HANDLED_JOBS: Mapping[str, Handler] = {WAITING_TIMER: InStore(expire_waiting)}
 """What becomes of each kind of job."""
 FIRST_ACCOUNT = {"name": "knopka", "locale": "ru", "timezone": "Europe/Moscow", "currency": "RUB"}
 """What a new installation begins with."""
@@ -55,6 +57,7 @@ class CatalogCache:
         self._catalog = catalog
         self._reading: asyncio.Task[None] | None = None
         self._is_stale = False
+        self.on_change: Callable[[], None] = lambda: None
 
     def get(self) -> Catalog:
         return self._catalog
@@ -68,6 +71,7 @@ class CatalogCache:
     async def reload(self) -> None:
         """Read again now: for our own writes to the catalog."""
         self._catalog = await self._database.read(load_catalog)
+        self.on_change()
 
     async def close(self) -> None:
         if self._reading is not None:
@@ -340,7 +344,7 @@ def is_current(path: Path) -> bool:
 
 
 def configure_log(level: str) -> None:
-    """One JSON object a line on stderr, ours and the libraries'; outside words are values in it (S-OUT-09)."""
+    """One JSON object a line on stderr; outside words are values in it, never its message (S-OUT-09)."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

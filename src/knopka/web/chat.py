@@ -17,8 +17,8 @@ from knopka.domain.conversation import ConversationId
 from knopka.domain.errors import Fault, InvalidInput, NotFound, NotSignedIn
 from knopka.domain.visitor import Source
 from knopka.live import Subscription
+from knopka.services import shapes
 from knopka.services.intake import accept_message, find_chat, list_history, mark_seen, open_chat
-from knopka.services.shapes import show_chat, show_message
 from knopka.web.admission import find_button
 from knopka.web.answers import HTML, Answer, answer, answer_json
 from knopka.web.bodies import header, read_object
@@ -116,8 +116,8 @@ async def post_open(request: AnyRequest) -> Answer:
     chat = await web.database.write(open_chat, web.catalog(), source, token_hash, visit, key=key)
     return answer_json(
         {
-            "conversation": chat.conversation and show_chat(chat.conversation),
-            "messages": [show_message(message) for message in chat.messages],
+            "conversation": chat.conversation and shapes.chat(chat.conversation),
+            "messages": [shapes.message(message) for message in chat.messages],
         }
     )
 
@@ -143,10 +143,10 @@ async def post_message(request: AnyRequest) -> Answer:
         page,
         key=("visitor", token_hash),
     )
-    if accepted.is_new:
+    if accepted.is_new and accepted.message.seq == 1:
         # A socket that was open before the visitor existed now has somebody to be live for.
         web.hub.publish(_topic_of_token(token_hash), {"type": "begun"})
-    shown = {"conversation": show_chat(accepted.conversation), "message": show_message(accepted.message)}
+    shown = {"conversation": shapes.chat(accepted.conversation), "message": shapes.message(accepted.message)}
     return answer_json(shown, status=201)
 
 
@@ -172,7 +172,7 @@ async def get_messages(request: AnyRequest) -> Answer:
         before=before,
         limit=read_limit(query),
     )
-    return answer_json({"messages": [show_message(message) for message in found]})
+    return answer_json({"messages": [shapes.message(message) for message in found]})
 
 
 @post(f"{CHAT}/seen")
@@ -191,7 +191,7 @@ async def post_seen(request: AnyRequest) -> Answer:
 
 
 @websocket(f"{CHAT}/live")
-async def live(socket: WebSocket[Any, Any, Any]) -> None:
+async def get_live(socket: WebSocket[Any, Any, Any]) -> None:
     """The visitor's socket: after a hello with the token, what was missed and then what comes."""
     web = web_of(socket)
     async with LiveSocket(socket) as live_socket:
@@ -258,7 +258,8 @@ class Visitor:
 
     async def _begin(self, _: str) -> None:
         """The visitor's first message was accepted elsewhere."""
-        await self._resume({})
+        if self._news is None:
+            await self._resume({})
 
     async def _resume(self, hello: Mapping[str, Any]) -> None:
         """Follow the visitor's topic, then send what the client does not have yet.
@@ -274,7 +275,7 @@ class Visitor:
         if self._news is None:
             self._news = self.live_socket.follow(self.web.hub, f"visitor:{found.visitor_id}")
         self.conversation_id = found.conversation.id
-        await self.live_socket.send({"type": "welcome", "conversation": show_chat(found.conversation)})
+        await self.live_socket.send({"type": "welcome", "conversation": shapes.chat(found.conversation)})
         knows = hello.get("conversation_id") == found.conversation.id
         await self._send_missed(_count(hello.get("after")) if knows else 0)
         self._news.uncork()
@@ -294,7 +295,7 @@ class Visitor:
             )
             for message in missed:
                 after = message.seq
-                shown = show_message(message)
+                shown = shapes.message(message)
                 await self.live_socket.send(
                     {"type": "message", "conversation_id": self.conversation_id, "message": shown}
                 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
 import msgspec
 import structlog
 from litestar.connection import Request
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.utils.path import normalize_path
 
 from knopka.domain.errors import (
     Conflict,
@@ -86,12 +89,22 @@ def render_http(request: AnyRequest, error: HTTPException) -> Answer:
             return answer(error_body("not_found", NOTHING_HERE), status=404)
         case MethodNotAllowedException():
             body = error_body("method_not_allowed", f"This address does not answer {request.method}.")
-            allow = (error.headers or {}).get("Allow", "").encode()
-            return answer(body, status=405, headers=[(b"allow", allow)] if allow else [])
+            allow = ", ".join(_methods_of(request)).encode()
+            return answer(body, status=405, headers=[(b"allow", allow)])
         case _ if error.status_code < 500:
             return answer(error_body("bad_request", "The request cannot be read."), status=error.status_code)
         case _:
             return render_unknown(request, error)
+
+
+def _methods_of(request: AnyRequest) -> list[str]:
+    """The methods that an address answers (RFC 9110 wants them told); the router knows but does not say."""
+    found = []
+    for method in HttpMethod:
+        with contextlib.suppress(HTTPException):
+            request.app.asgi_router.handle_routing(path=normalize_path(request.url.path), method=method.value)
+            found.append(method.value)
+    return sorted(found)
 
 
 def render_unknown(request: AnyRequest, error: Exception) -> Answer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.utils.path import normalize_path
 
 from knopka.web.answers import Header, answer
 from knopka.web.errors import NOTHING_HERE, error_body
@@ -92,23 +93,24 @@ class Headers:
         self.surfaces = [(surface.prefix, (*surface.headers, *extra)) for surface in SURFACES]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wanted = next(headers for prefix, headers in self.surfaces if scope["path"].startswith(prefix))
+        # As the router reads it, or a doubled slash would be another path here than there.
+        path = normalize_path(scope["path"])
+        wanted = next(headers for prefix, headers in self.surfaces if path.startswith(prefix))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*_complete([*message["headers"]], wanted), *_cors(scope)]
             await send(message)
 
-        if self.inbox_host is not None and not self._is_at_home(scope):
+        if self.inbox_host is not None and not self._is_at_home(scope, path):
             await _refuse(scope, receive, send_with_headers)
             return
         # A socket sends many messages and none of them has headers: it is spared the look at each.
         is_socket = scope["type"] == ScopeType.WEBSOCKET
         await self.app(scope, receive, send if is_socket else send_with_headers)
 
-    def _is_at_home(self, scope: Scope) -> bool:
+    def _is_at_home(self, scope: Scope, path: str) -> bool:
         """Whether the path belongs to the host that was asked."""
-        path = scope["path"]
         if path in (REPORTS, "/healthz", "/readyz", "/metrics"):
             return True
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")

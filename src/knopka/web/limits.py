@@ -42,12 +42,10 @@ class Limits:
     tokens_per_address: Rate = Rate(60, 60)
     tokens_per_button: Rate = Rate(600, 60)
     messages_per_visitor: Rate = Rate(20, 60)
-    conversations_per_visitor: Rate = Rate(6, 43_200)
     reads_per_visitor: Rate = Rate(240, 60)
     sign_ins_per_account: Rate = Rate(10, 900)
     sign_ins_per_address: Rate = Rate(30, 900)
     reports_per_address: Rate = Rate(60, 60)
-    socket_messages: Rate = Rate(20, 1)
     sockets_per_visitor: int = 5
     sockets_per_operator: int = 20
     sockets_per_address: int = 500
@@ -148,7 +146,6 @@ class Counters:
     tokens_per_address: Counter = field(init=False)
     tokens_per_button: Counter = field(init=False)
     messages_per_visitor: Counter = field(init=False)
-    conversations_per_visitor: Counter = field(init=False)
     reads_per_visitor: Counter = field(init=False)
     sign_ins_per_account: Counter = field(init=False)
     sign_ins_per_address: Counter = field(init=False)

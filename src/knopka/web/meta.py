@@ -8,17 +8,15 @@ from typing import Any
 from litestar import Request, post, route
 from litestar.enums import HttpMethod
 
-from knopka.db.clock import to_ms
 from knopka.domain.meta import parse_meta
-from knopka.domain.verdicts import PathVerdict
-from knopka.domain.visitor import FillWindow, Page, Source
-from knopka.domain.wording import say
-from knopka.services.journal import MetaCall, Recorded, read_verdicts, record_meta
+from knopka.domain.visitor import Page
+from knopka.services import shapes
+from knopka.services.journal import MetaCall, read_verdicts, record_meta
 from knopka.web.admission import admit_page
 from knopka.web.answers import Answer, answer, answer_json, encode
 from knopka.web.bodies import FORM, JSON, TEXT, media_type, read_body
 from knopka.web.bracket_form import read_form
-from knopka.web.context import Web, web_of
+from knopka.web.context import web_of
 from knopka.web.envelope import Envelope
 from knopka.web.strict_json import Json, read_json
 
@@ -72,7 +70,7 @@ async def post_meta(request: AnyRequest) -> Answer:
         sent.page,
         key=("visit", source.id, sent.visit),
     )
-    return _show(web, source, recorded)
+    return answer_json(shapes.recorded(recorded, source.locale))
 
 
 @post(f"{META}/verdicts", status_code=200)
@@ -88,7 +86,8 @@ async def post_verdicts(request: AnyRequest) -> Answer:
     keys = envelope.items("keys", MAX_CALLS)
     known = [envelope.match_key(key, f"$.keys[{index}]") for index, key in enumerate(keys)]
     envelope.check()
-    return _show(web, source, await web.database.read(read_verdicts, source, visit, known))
+    recorded = await web.database.read(read_verdicts, source, visit, known)
+    return answer_json(shapes.recorded(recorded, source.locale))
 
 
 async def read_sent(request: AnyRequest, max_bytes: int) -> Sent:
@@ -130,24 +129,3 @@ def parse_form(form: Json) -> Sent:
 
 def _make_call(key: str, params: Json) -> MetaCall:
     return MetaCall(key, encode(params).decode(), parse_meta(params))
-
-
-def _show(web: Web, source: Source, recorded: Recorded) -> Answer:
-    calls = [
-        {"key": call.key, "verdicts": [_show_verdict(verdict, source.locale) for verdict in call.verdicts]}
-        for call in recorded.calls
-    ]
-    return answer_json({"calls": calls, "window": _show_window(web, recorded.window)})
-
-
-def _show_verdict(verdict: PathVerdict, locale: str) -> dict[str, str | None]:
-    sentences = " ".join(say(reason, locale) for reason in verdict.reasons)
-    return {"path": verdict.path, "verdict": verdict.verdict.value, "reason": sentences or None}
-
-
-def _show_window(web: Web, window: FillWindow | None) -> dict[str, Any] | None:
-    if window is None:
-        return None
-    opened = window.lead_created_at
-    is_open = window.is_open(web.database.clock())
-    return {"opened_at": to_ms(opened), "closes_at": to_ms(window.closes_at), "is_open": is_open}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from knopka.web import auth, demo, health, inbox_live, inbox_page, static_files
+from knopka.web import auth, chat, config, demo, health, inbox, inbox_live, inbox_page, meta, static_files
 from knopka.web.guard import operators_only
 
 PUBLIC: Sequence[ControllerRouterHandler] = (
@@ -15,6 +15,20 @@ PUBLIC: Sequence[ControllerRouterHandler] = (
     static_files.get_loader,
     static_files.get_release,
     static_files.get_widget_file,
+    # The framework answers OPTIONS by itself unless it meets our own answer first
+    config.preflight_config,
+    config.get_config,
+    meta.preflight_meta,
+    meta.post_meta,
+    meta.post_verdicts,
+    # The chat's frame
+    chat.get_frame,
+    chat.post_token,
+    chat.post_open,
+    chat.post_message,
+    chat.get_messages,
+    chat.post_seen,
+    chat.get_live,
     # Whoever runs the server
     health.get_health,
     health.get_readiness,
@@ -34,7 +48,29 @@ OPERATORS: Sequence[ControllerRouterHandler] = (
     # The inbox
     inbox_page.get_page,
     inbox_page.get_asset,
-    Router("/inbox/api", route_handlers=[inbox_live.get_live], guards=[operators_only]),
+    Router(
+        "/inbox/api",
+        guards=[operators_only],  # S-AC-06: one policy before every address of the inbox
+        route_handlers=[
+            inbox.get_me,
+            inbox.get_conversations,
+            inbox.get_changes,
+            inbox.get_conversation,
+            inbox.get_messages,
+            inbox.post_message,
+            inbox.post_read,
+            inbox.post_close,
+            inbox.post_reopen,
+            inbox.get_lead,
+            inbox.patch_lead,
+            inbox.post_note,
+            inbox.get_unsorted,
+            inbox.post_accept,
+            inbox.post_decline,
+            inbox.get_pipelines,
+            inbox_live.get_live,
+        ],
+    ),
 )
 """What operators call, all under /inbox."""
 
