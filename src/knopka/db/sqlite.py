@@ -13,6 +13,7 @@ from knopka.db.clock import Clock, from_ms
 from knopka.db.session import StatementFailed, Trouble, UnsafeStore, explain
 from knopka.db.statement import DialectName
 from knopka.db.transaction import Transaction
+from knopka.domain.errors import Unavailable
 
 OLDEST = (3, 35, 0)
 """The first version with RETURNING."""
@@ -191,8 +192,11 @@ class SqliteStore:
     def find_revision(self) -> str | None:
         if not self._path.exists():
             return None
-        with closing(connect(self._path)) as connection:
-            return find_revision(connection)
+        try:
+            with closing(connect(self._path)) as connection:
+                return find_revision(connection)
+        except sqlite3.Error as error:
+            raise Unavailable(f"the store {self._path} cannot be opened: {error}") from error
 
     def open_session(self, *, for_reading: bool = False) -> SqliteSession:
         return SqliteSession(self._path, self._clock, for_reading=for_reading)
