@@ -56,6 +56,8 @@ class Knopka(click.Group):
             raise Misused("\n".join(f"{fault.path}: {fault.message}" for fault in error.faults)) from error
         except KnopkaError as error:
             raise Refused(error.message) from error
+        except OSError as error:  # a port that is taken, a folder that cannot be written
+            raise Refused(str(error)) from error
 
 
 @click.group(cls=Knopka, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import BinaryIO
 
 import click
@@ -32,10 +31,12 @@ class Option(click.ParamType[OptionDraft]):
     ) -> OptionDraft:
         if isinstance(value, OptionDraft):
             return value
-        match = re.fullmatch(r"(?:([1-9][0-9]{0,17})=)?(.*\S.*)", value, re.DOTALL)
-        if match is None:
-            self.fail(f"{value!r} has no text; an option is TEXT or ID=TEXT")
-        return OptionDraft(value=match[2].strip(), id=int(match[1]) if match[1] else None)
+        given_id, equals, text = value.partition("=")
+        if not (equals and given_id.isascii() and given_id.isdigit()):
+            given_id, text = "", value
+        if not text.strip() or (given_id and not 0 < int(given_id) < 2**53):
+            self.fail(f"{value!r} is not an option; TEXT is, and ID=TEXT with an id from 1 up")
+        return OptionDraft(value=text.strip(), id=int(given_id) if given_id else None)
 
 
 @click.group()

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from knopka.app import KEY_FILE, read_limits
 from knopka.cli.store import read_settings
 from knopka.db import postgres
-from knopka.db.database import Database, Transaction
+from knopka.db.database import Database, Transaction, UnsafeStore
 from knopka.db.sqlite import parse_url
 from knopka.domain.catalog import Catalog
 from knopka.domain.errors import InvalidInput, KnopkaError, NotFound
@@ -102,8 +102,8 @@ def look_at_data_dir(settings: Settings) -> Iterator[Finding]:
 def look_at_disk(settings: Settings) -> Iterator[Finding]:
     """A full disk loses nothing that was acknowledged, and takes nothing more."""
     folders = {settings.data_dir.absolute()}
-    if settings.store_url.startswith("sqlite:"):
-        folders.add(parse_url(settings.store_url).absolute().parent)
+    if (path := _sqlite_path(settings)) is not None:
+        folders.add(path.absolute().parent)
     for folder in sorted(folder for folder in folders if folder.is_dir()):
         free = shutil.disk_usage(folder).free
         message = f"{free / 1024**3:.1f} GiB are free for {folder}."
@@ -135,12 +135,7 @@ def look_at_base_url(settings: Settings) -> Iterator[Finding]:
         yield Finding("base URL", "fault", "KNOPKA_BASE_URL is not set, and `serve` needs it.", fix)
     elif settings.base_url.startswith("http:") and not _is_local(settings.base_url):
         message = f"{settings.base_url} is plain http: whoever is on the way reads and changes everything."
-        yield Finding(
-            "base URL",
-            "fault",
-            message,
-            "Put a proxy with TLS before knopka (docs/operations.md), then https.",
-        )
+        yield Finding("base URL", "warning", message, TLS)
     else:
         yield Finding("base URL", "ok", settings.base_url)
 
@@ -180,11 +175,10 @@ def look_at_clock(settings: Settings) -> Iterator[Finding]:
     if now < BUILT_AFTER:
         yield Finding("clock", "fault", f"It shows {now:%Y-%m-%d}, before this release was made.", fix)
         return
-    if settings.store_url.startswith("sqlite:"):
-        path = parse_url(settings.store_url)
-        if path.exists() and path.stat().st_mtime > (now + MAX_CLOCK_DRIFT).timestamp():
-            yield Finding("clock", "fault", "It shows a moment before the store was last written.", fix)
-            return
+    path = _sqlite_path(settings)
+    if path is not None and path.exists() and path.stat().st_mtime > (now + MAX_CLOCK_DRIFT).timestamp():
+        yield Finding("clock", "fault", "It shows a moment before the store was last written.", fix)
+        return
     yield Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S}Z")
 
 
@@ -298,6 +292,14 @@ def _look_at_static_files(static: Path) -> Finding:
     if missing:
         return Finding("browser code", "fault", f"Missing: {', '.join(missing)}", fix)
     return Finding("browser code", "ok", f"{len(files)} files.")
+
+
+def _sqlite_path(settings: Settings) -> Path | None:
+    """Where the store lies; None for PostgreSQL, and for an address that the store itself will refuse."""
+    try:
+        return parse_url(settings.store_url) if settings.store_url.startswith("sqlite:") else None
+    except UnsafeStore:
+        return None
 
 
 def _is_local(url: str) -> bool:

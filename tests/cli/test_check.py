@@ -1,0 +1,168 @@
+"""`knopka check` finds each fault and says how to mend it; what is well it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from knopka.cli import questions
+from tests.cli.conftest import Answer, Shell
+
+SNIPPET = "{id: 10211, hash: '0f1e2d3c4b5a69788796a5b4c3d2e1f0', locale: 'ru'}"
+Usage = namedtuple("Usage", "total used free")
+LOCAL = {
+    "KNOPKA_BASE_URL": "https://chat.shop.example",
+    "KNOPKA_INBOX_URL": "https://inbox.shop.example",
+    "KNOPKA_TRUSTED_PROXIES": "127.0.0.1",
+}
+
+
+@pytest.fixture(autouse=True)
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Browser code as a wheel carries it."""
+    static = tmp_path / "static"
+    for name in ("widget/button.js", "inbox/index.html"):
+        (static / name).parent.mkdir(parents=True, exist_ok=True)
+        (static / name).touch()
+    (static / "manifest.json").write_text(json.dumps({"button.js": {"file": "widget/button.js"}}))
+    monkeypatch.setattr(questions, "FOLDER", static)
+    return static
+
+
+@pytest.fixture
+def healthy(shell: Shell) -> Shell:
+    """An installation without a fault."""
+    shell("operator", "add", "anna", "--generate")
+    shell("button", "add", "--name", "Shop", "--origin", "https://shop.example")
+    return Shell({**shell.environment, **LOCAL})
+
+
+def findings(answer: Answer) -> dict[str, dict[str, Any]]:
+    return {finding["name"]: finding for finding in json.loads(answer.out)["findings"]}
+
+
+def test_a_healthy_installation_has_nothing_to_mend(healthy: Shell) -> None:
+    answer = healthy("check", "--json")
+    assert {name: finding for name, finding in findings(answer).items() if finding["state"] != "ok"} == {}
+    assert answer.code == 0
+    assert json.loads(answer.out)["ok"] is True
+
+
+def test_every_fault_and_warning_has_a_fix_and_nothing_else_has(bare: Shell, healthy: Shell) -> None:
+    for shell in (bare, healthy, Shell({"KNOPKA_DATA_DIR": "/proc/nowhere", "KNOPKA_X": "1"})):
+        for finding in findings(shell("check", "--json")).values():
+            assert bool(finding["fix"]) == (finding["state"] != "ok"), finding
+
+
+def test_every_setting_at_fault_is_told_at_once(shell: Shell) -> None:
+    answer = shell("check", "--json", KNOPKA_PORT="high", KNOPKA_HOTS="x")
+    told = [
+        finding["message"] for finding in json.loads(answer.out)["findings"] if finding["state"] == "fault"
+    ]
+    assert answer.code == 1
+    assert any("KNOPKA_PORT" in message and "'high'" in message for message in told)
+    assert any("KNOPKA_HOTS" in message for message in told)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "state"),
+    [
+        ({"KNOPKA_BASE_URL": ""}, "base URL", "fault"),
+        ({"KNOPKA_BASE_URL": "http://chat.shop.example"}, "base URL", "warning"),
+        ({"KNOPKA_BASE_URL": "http://127.0.0.1:8000"}, "base URL", "ok"),
+        ({"KNOPKA_INBOX_URL": ""}, "inbox host", "warning"),
+        ({"KNOPKA_INBOX_URL": "https://chat.shop.example"}, "inbox host", "warning"),
+        ({"KNOPKA_INBOX_URL": "http://inbox.shop.example"}, "inbox host", "warning"),
+        ({"KNOPKA_TRUSTED_PROXIES": ""}, "proxy", "warning"),
+        ({"KNOPKA_TRUSTED_PROXIES": "0.0.0.0/0"}, "proxy", "fault"),
+        ({"KNOPKA_TRUSTED_PROXIES": "", "KNOPKA_BASE_URL": "http://127.0.0.1:8000"}, "proxy", "ok"),
+        ({"KNOPKA_LIMITS": "/nowhere.toml"}, "limits", "fault"),
+        ({"KNOPKA_DATABASE_URL": "sqlite:////nowhere/knopka.db"}, "store", "fault"),
+        ({"KNOPKA_DATABASE_URL": "sqlite:///knopka.db?synchronous=off"}, "store", "fault"),
+        ({"KNOPKA_DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "store", "fault"),
+    ],
+)
+def test_each_setting_is_judged(healthy: Shell, settings: dict[str, str], name: str, state: str) -> None:
+    answer = healthy("check", "--json", **settings)
+    assert findings(answer)[name]["state"] == state
+    assert answer.code == (1 if state == "fault" else 0)
+
+
+def test_missing_browser_code_is_a_fault(healthy: Shell, built: Path) -> None:
+    (built / "widget" / "button.js").unlink()
+    finding = findings(healthy("check", "--json"))["browser code"]
+    assert finding["state"] == "fault"
+    assert "widget/button.js" in finding["message"]
+
+
+def test_no_store_names_the_command_that_makes_it(bare: Shell) -> None:
+    assert findings(bare("check", "--json"))["store"]["fix"] == "knopka migrate"
+
+
+def test_nobody_to_answer_is_a_fault(shell: Shell) -> None:
+    finding = findings(shell("check", "--json"))["operators"]
+    assert (finding["state"], finding["fix"]) == ("fault", "knopka operator add LOGIN")
+
+
+def test_no_button_is_a_warning(shell: Shell) -> None:
+    assert findings(shell("check", "--json"))["buttons"]["state"] == "warning"
+
+
+def test_an_imported_button_is_warned_of(healthy: Shell) -> None:
+    healthy("button", "import", "--origin", "https://shop.example", stdin=SNIPPET)
+    finding = findings(healthy("check", "--json"))["button 10211"]
+    assert finding["state"] == "warning"
+    assert "identity is plain" in finding["message"]
+
+
+def test_a_key_that_others_may_read_is_a_fault(healthy: Shell) -> None:
+    key = healthy.data_dir / "secret.key"
+    key.write_text("0" * 64)
+    key.chmod(0o644)
+    finding = findings(healthy("check", "--json"))["secret key"]
+    assert finding["state"] == "fault"
+    assert finding["fix"] == f"chmod 600 {key}"
+
+
+def test_a_folder_that_others_may_look_into_is_a_warning(healthy: Shell) -> None:
+    healthy.data_dir.chmod(0o755)
+    assert findings(healthy("check", "--json"))["data directory"]["state"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("free", "state"), [(10 * 1024**3, "ok"), (500 * 1024**2, "warning"), (1024, "fault")]
+)
+def test_little_room_on_the_disk_is_told(
+    healthy: Shell, monkeypatch: pytest.MonkeyPatch, free: int, state: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**40, 2**40 - free, free))
+    assert findings(healthy("check", "--json"))["disk"]["state"] == state
+
+
+def test_a_clock_behind_the_store_is_a_fault(healthy: Shell) -> None:
+    os.utime(healthy.store, (2**32, 2**32))
+    assert findings(healthy("check", "--json"))["clock"]["state"] == "fault"
+
+
+def test_postgresql_is_judged_too(postgres_url: str, tmp_path: Path) -> None:
+    shell = Shell({**LOCAL, "KNOPKA_DATA_DIR": str(tmp_path / "data"), "KNOPKA_DATABASE_URL": postgres_url})
+    assert shell("migrate").code == 0
+    found = findings(shell("check", "--json", PATH=str(tmp_path)))
+    assert (found["store"]["state"], found["database clock"]["state"]) == ("ok", "ok")
+    assert (found["backup"]["state"], found["backup"]["fix"]) == (
+        "warning",
+        "apt-get install postgresql-client",
+    )
+
+
+def test_people_are_told_as_well(shell: Shell) -> None:
+    answer = shell("check")
+    assert answer.code == 1
+    assert "knopka operator add LOGIN" in answer.out
+    assert "to mend" in answer.out
