@@ -8,10 +8,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from tests import postgres
 
 from knopka.db.database import Database
 from knopka.db.migrate import migrate
+from tests import postgres
 
 _numbers = count(1)
 

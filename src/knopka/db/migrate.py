@@ -8,12 +8,12 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from knopka.db import postgres, sqlite
+from knopka.db import sqlite
 from knopka.db.schema import MIGRATIONS, check_revision, list_revisions
 from knopka.db.session import UnsafeStore
 
@@ -35,13 +35,13 @@ def migrate(url: str) -> MigrationReport:
 
     Refuses tables that are newer than this release.
     """
-    if url.startswith("sqlite:"):
-        return _migrate_sqlite(sqlite.parse_url(url))
-    if url.startswith(("postgresql://", "postgres://")):
-        return _migrate_postgres(url)
-    raise UnsafeStore(
-        f"no such store: {url.partition(':')[0]}; allowed are sqlite:///path and postgresql://…"
-    )
+    match url.partition(":")[0]:
+        case "sqlite":
+            return _migrate_sqlite(sqlite.parse_url(url))
+        case "postgresql" | "postgres":
+            return _migrate_postgres(url)
+        case kind:
+            raise UnsafeStore(f"no such store: {kind}; allowed are sqlite:///path and postgresql://…")
 
 
 def backup_sqlite(source: Path, target: Path) -> None:
@@ -89,13 +89,14 @@ def _migrate_sqlite(path: Path) -> MigrationReport:
 
 
 def _migrate_postgres(url: str) -> MigrationReport:
+    from knopka.db import postgres  # psycopg is loaded for PostgreSQL alone
+
     engine = create_engine("postgresql+psycopg://", creator=lambda: postgres.connect(url), poolclass=NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         connection.exec_driver_sql("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)  # noqa: S101  # made by the creator above
+        driver: Any = connection.connection.driver_connection  # made by the creator above
         before = postgres.find_revision(driver)
         if before != list_revisions()[-1]:
             _refuse_newer(before)

@@ -33,6 +33,7 @@ CONNECT_OPTIONS: Final[dict[str, int | str]] = {
     "application_name": "knopka",
     "client_encoding": "utf8",
     "connect_timeout": 5,
+    "target_session_attrs": "read-write",
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -52,8 +53,8 @@ BEGIN: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {NOW}; SAVEPOI
 BEGIN_READING: Final = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {NOW}"
 
 PASSING = (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)
-NO_ROOM = ("53", "58", "25006")
-"""Classes of "out of disk, memory or slots" and "system error"; a server that became read-only."""
+NO_ROOM = ("53", "58")
+"""Classes of "out of disk, memory or slots" and "system error"."""
 
 
 class _WholeNumber(Loader):
@@ -118,13 +119,15 @@ class PostgresSession:
         "_clock",
         "_connection",
         "_cursor",
+        "_for_reading",
         "_hint_after",
         "_savepoint",
         "_url",
         "transaction",
     )
 
-    def __init__(self, url: str, clock: Clock, backends: set[int]) -> None:
+    def __init__(self, url: str, clock: Clock, backends: set[int], *, for_reading: bool = False) -> None:
+        self._for_reading = for_reading
         self._url = url
         self._clock = clock
         self._backends = backends
@@ -190,6 +193,9 @@ class PostgresSession:
             self._connection.close()
 
     def judge(self, error: BaseException, *, at_commit: bool = False) -> Trouble:
+        if isinstance(error, pg.ReadOnlySqlTransaction) and not self._for_reading:
+            self._connection.close()  # this server is no longer the one to write to: look for it anew
+            return Trouble.LOST
         if self._connection.closed:
             return Trouble.DOUBT if at_commit else Trouble.LOST
         if at_commit:
@@ -247,11 +253,14 @@ class PostgresStore:
         self.writers = writers
 
     def find_revision(self) -> str | None:
-        with closing(connect(self._url)) as connection:
-            return find_revision(connection)
+        try:
+            with closing(connect(self._url)) as connection:
+                return find_revision(connection)
+        except psycopg.Error as error:
+            raise Unavailable(f"the store cannot be opened: {error}") from error
 
     def open_session(self, *, for_reading: bool = False) -> PostgresSession:
-        return PostgresSession(self._url, self._clock, self._backends)
+        return PostgresSession(self._url, self._clock, self._backends, for_reading=for_reading)
 
     async def listen(self, *, on_change: Callable[[], None], on_jobs: Callable[[], None]) -> None:
         await listen(self._url, self._backends, on_change=on_change, on_jobs=on_jobs)

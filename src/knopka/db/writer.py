@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from random import SystemRandom
@@ -71,13 +71,19 @@ class Health:
 
 @dataclass(slots=True)
 class Counters:
-    """What the writers of one database have done since the start."""
+    """What a writer, or all of a database, has done since the start."""
 
     batches: int = 0
     written: int = 0
     refused: int = 0
     tried_again: int = 0
     lost_batches: int = 0
+    refused_reads: int = 0
+
+    @classmethod
+    def total(cls, parts: Sequence[Counters], refused_reads: int) -> Counters:
+        sums = {field.name: sum(getattr(part, field.name) for part in parts) for field in fields(cls)}
+        return cls(**{**sums, "refused_reads": refused_reads})
 
 
 class Task:
@@ -120,7 +126,6 @@ class Writer:
         self,
         session: Session,
         limits: WriterLimits,
-        counters: Counters,
         *,
         deliver: Callable[[list[Task], list[Event], bool], None],
         on_health: Callable[[Health], None],
@@ -128,7 +133,7 @@ class Writer:
     ) -> None:
         self._session = session
         self._limits = limits
-        self._counters = counters
+        self.counters = Counters()
         self._deliver = deliver
         self._on_health = on_health
         self._on_foreign_write = on_foreign_write
@@ -148,7 +153,7 @@ class Writer:
         if self._health.state == "broken":
             raise Unavailable(self._health.reason, retry_after=30.0)
         if self._queue.qsize() >= self._limits.queue:
-            self._counters.refused += 1
+            self.counters.refused += 1
             raise Unavailable("too much is waiting to be stored", retry_after=1.0)
         self._queue.put(task)
 
@@ -269,7 +274,7 @@ class Writer:
         if task.tries == MOST_TRIES:
             self._refuse([task], "the rows are held by others")
             return
-        self._counters.tried_again += 1
+        self.counters.tried_again += 1
         self._later.appendleft(task)
 
     def _commit(self, batch: list[Task]) -> None:
@@ -284,15 +289,15 @@ class Writer:
             self._say_failing(error)
             self._refuse(batch, "the database did not say whether it was stored")
             return
-        self._counters.batches += 1
-        self._counters.written += len(batch)
+        self.counters.batches += 1
+        self.counters.written += len(batch)
         if self._health.state == "failing":
             self._say("ok", "")
         self._deliver(batch, session.transaction.events, session.transaction.adds_jobs)
 
     def _recover(self, batch: list[Task], lost: _Lost) -> None:
         """Nobody in a lost batch was answered: each function runs again alone, once."""
-        self._counters.lost_batches += 1
+        self.counters.lost_batches += 1
         if lost.trouble is Trouble.FATAL:
             self._say("broken", f"the disk did not keep what it was given ({lost}); nothing more is accepted")
             self._refuse(batch, self._health.reason)
@@ -320,7 +325,7 @@ class Writer:
     def _refuse(self, tasks: list[Task], reason: str) -> None:
         for task in tasks:
             task.error = Unavailable(f"nothing was accepted: {reason}")
-        self._counters.refused += len(tasks)
+        self.counters.refused += len(tasks)
         self._deliver(tasks, [], False)
 
     def _drain(self) -> list[Task]:
