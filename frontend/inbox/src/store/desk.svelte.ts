@@ -55,11 +55,14 @@ class Desk {
 
   #threads = new Map<number, Thread>();
   #cards = new Map<number, LeadCard>();
+  /** The one card on the screen is kept fresh; any other is read when it is shown. */
+  #shownCard: LeadCard | null = null;
   #outbox = new Outbox(0);
   #line: Line | null = null;
   #cursor: number | null = null;
   #bridging = false;
   #bridgeAgain = false;
+  #bridgeRetry: number | undefined;
   #poll: number | undefined;
   #reading = new Map<number, number>();
   #isCountEarly = false;
@@ -84,6 +87,7 @@ class Desk {
       return;
     }
     this.#openLine();
+    void this.lists.open.load();
     void this.unsorted.load();
     void this.#loadPipelines();
     // What a closed page left unsent goes out now.
@@ -106,6 +110,11 @@ class Desk {
     const card = new LeadCard(leadId);
     this.#cards.set(leadId, card);
     return card;
+  }
+
+  showCard(card: LeadCard | null): void {
+    this.#shownCard = card;
+    void card?.load();
   }
 
   /** Makes a conversation ready to be looked at, wherever its id came from. */
@@ -173,6 +182,7 @@ class Desk {
     this.#outbox.clear();
     this.#line?.close();
     clearInterval(this.#poll);
+    clearTimeout(this.#bridgeRetry);
   }
 
   tick(): void {
@@ -255,7 +265,7 @@ class Desk {
         if (event.message?.direction === "in") this.typingIn.delete(event.conversation.id);
         return;
       case "card":
-        void this.#cards.get(event.lead_id)?.load();
+        if (this.#shownCard?.leadId === event.lead_id) void this.#shownCard.load();
         this.#sortSoon();
         return;
       case "typing":
@@ -289,15 +299,16 @@ class Desk {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.connection === "polling") this.connection = "lost";
+      clearTimeout(this.#bridgeRetry);
+      this.#bridgeRetry = window.setTimeout(() => void this.#bridge(), error.retryAfterMs ?? POLL_MS);
     } finally {
       this.#bridging = false;
     }
   }
 
   async #bridgeOnce(): Promise<void> {
-    if (this.#cursor === null) return this.#firstPages();
-    for (let more = true; more; ) {
-      const since: number = this.#cursor;
+    const cursor = this.#cursor ?? (await this.#firstPage());
+    for (let since = cursor, more = true; more; since = this.#cursor ?? since) {
       const changes = await listChanges(since);
       for (const conversation of changes.conversations) this.apply(conversation);
       this.#cursor = Math.max(since, changes.cursor);
@@ -305,7 +316,7 @@ class Desk {
     }
     for (const id of this.#reading.keys()) void this.#tellRead(id);
     for (const thread of this.#threads.values()) this.#wake(thread);
-    for (const card of this.#cards.values()) if (card.phase !== "new") void card.load();
+    void this.#shownCard?.load();
     void this.unsorted.refresh();
     this.#recountSoon();
   }
@@ -316,9 +327,11 @@ class Desk {
     else void thread.known(this.conversations.get(thread.id)?.last_seq ?? 0);
   }
 
-  async #firstPages(): Promise<void> {
+  /** The snapshot; the changes are asked for all the same, since the line may have opened after it. */
+  async #firstPage(): Promise<number> {
     await this.lists.open.load();
-    if (this.lists.open.phase === "failed") throw new ApiError(0, "unreachable", this.lists.open.fault);
+    if (this.#cursor === null) throw new ApiError(0, "unreachable", this.lists.open.fault);
+    return this.#cursor;
   }
 
   async #tellRead(id: number): Promise<void> {

@@ -22,8 +22,16 @@ export class ConversationList {
 
   shown = $derived.by(() => this.#shown());
 
-  async load(): Promise<void> {
-    if (this.phase === "loading" || (this.phase === "ready" && this.next === null)) return;
+  #loading: Promise<void> | null = null;
+
+  /** Loads the next page; who asks while one is under way waits for that one. */
+  load(): Promise<void> {
+    if (this.phase === "ready" && this.next === null) return Promise.resolve();
+    this.#loading ??= this.#fetch().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #fetch(): Promise<void> {
     const before = this.next;
     this.phase = "loading";
     try {

@@ -8,6 +8,8 @@ import { Outbox, type Unsent } from "./outbox";
 
 const SHORTEST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
+/** How long a hole may stand when its messages could not be fetched. */
+const LONGEST_GAP_MS = 3_000;
 
 export type Phase = "new" | "loading" | "ready" | "failed";
 
@@ -85,8 +87,8 @@ export class Thread {
         this.#put(messages);
       }
     } catch (error) {
-      // The next event or the next bridge asks again.
       if (!(error instanceof ApiError)) throw error;
+      if (error.isPassing) window.setTimeout(() => void this.known(0), error.retryAfterMs ?? LONGEST_GAP_MS);
     } finally {
       this.#catching = false;
     }
