@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,6 +12,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+UNBOUND = 100_000
+"""Wider than any row."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,15 +31,20 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """A table, or the sentence that says why there is none. Cells are plain text, never markup."""
+    """A table, or the sentence that says why there is none. Cells are plain text, never markup.
+
+    A long cell is folded, never cut; into a file or a pipe every row is one line.
+    """
     lines = [[Text(str(cell)) for cell in row] for row in rows]
     if not lines:
         click.echo(empty)
         return
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for line in lines:
         table.add_row(*line)
-    Console(soft_wrap=False).print(table)
+    Console(width=None if sys.stdout.isatty() else UNBOUND).print(table)
 
 
 def say_time(seconds: int | None) -> str:

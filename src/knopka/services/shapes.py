@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from knopka.db.clock import to_ms
 from knopka.domain.catalog import Account
 from knopka.domain.conversation import Conversation, Message
@@ -377,7 +379,8 @@ def journal_line(entry: JournalEntry, locale: str = "en") -> Object:
         "button": entry.source_public_id,
         "visit": entry.visit,
         "page": entry.page_url,
-        "call": entry.key,
+        "key": entry.key,
+        "call": msgspec.json.decode(entry.body),
         "verdicts": [_verdict(verdict, locale) for verdict in entry.verdicts],
         "lead_id": entry.lead_id,
     }
