@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Playwright
-from tests.browser.site import Site
-from tests.browser.stand_in import BUTTON, HASH, StandIn, serve
 
 from knopka.domain.snippet import render_snippet
+from tests.browser.site import Site
+from tests.browser.stand_in import BUTTON, HASH, StandIn, serve
 
 FLAGS = (
     "--disable-gpu",
@@ -57,7 +57,8 @@ def browser_type_launch_args(
 @pytest.fixture
 def server() -> Iterator[StandIn]:
     stand_in = StandIn()
-    with serve(stand_in) as url:
+    # The same site as the customer's for the browser, another origin: the frame may keep its own storage.
+    with serve(stand_in, "localhost") as url:
         stand_in.url = url
         yield stand_in
 
@@ -68,7 +69,6 @@ def site(server: StandIn, page: Page) -> Iterator[Site]:
     page.set_default_timeout(10_000)
     page.context.add_init_script(WATCH_POLICY)
     made = Site()
-    # Another site than 127.0.0.1 for a browser, as customers' sites are.
     with serve(made, "localhost") as url:
         made.url = url
         server.origins = [url]

@@ -2,7 +2,7 @@
 
 // One run of non-space characters after a scheme: linear, whatever the text.
 const ADDRESS = /https?:\/\/[^\s<>"]+/gi;
-const TRAILING = /[.,:;!?'»”)\]}]+$/;
+const TRAILING = ".,:;!?'»”]}*";
 const TURNING = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
 
 export const cleanName = (name: string): string => name.replace(TURNING, "").trim();
@@ -22,11 +22,17 @@ function makeLink(address: string): HTMLElement | null {
   }
 }
 
-/** A bracket that was opened inside the address belongs to it. */
+const count = (text: string, sign: string): number => text.split(sign).length - 1;
+
+/** What ends a sentence does not end an address, nor does a bracket that was not opened in it. */
 function trim(address: string): string {
-  const tail = TRAILING.exec(address)?.[0] ?? "";
-  const isOpened = tail.startsWith(")") && address.includes("(");
-  return address.slice(0, address.length - tail.length + (isOpened ? 1 : 0));
+  let unopened = count(address, ")") - count(address, "(");
+  let end = address.length;
+  for (; end > 0; end--) {
+    const sign = address[end - 1]!;
+    if (sign === ")" ? unopened-- <= 0 : !TRAILING.includes(sign)) break;
+  }
+  return address.slice(0, end);
 }
 
 /** The text as nodes, its web addresses as links; nothing in it is ever read as markup. */
