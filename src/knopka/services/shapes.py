@@ -375,6 +375,7 @@ def _field_names(fields: tuple[CustomField, ...], entity: Entity) -> list[Object
 def journal_line(entry: JournalEntry, locale: str = "en") -> Object:
     """One call as `knopka journal` prints it."""
     return {
+        "id": entry.id,
         "at": _seconds(entry.at),
         "button": entry.source_public_id,
         "visit": entry.visit,
