@@ -229,7 +229,18 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def _serve(settings: Settings, *, demo: bool, works: bool, on_ready: Callable[[Ready], None]) -> None:
-    listener = bind(settings.host, settings.port)
+    with contextlib.closing(bind(settings.host, settings.port)) as listener:
+        await _serve_on(listener, settings, demo=demo, works=works, on_ready=on_ready)
+
+
+async def _serve_on(
+    listener: socket.socket,
+    settings: Settings,
+    *,
+    demo: bool,
+    works: bool,
+    on_ready: Callable[[Ready], None],
+) -> None:
     base_url = settings.base_url or (local_url(listener) if demo else "")
     if not base_url:
         message = "must say where browsers reach us, like https://chat.example.com"
@@ -362,6 +373,8 @@ def configure_log(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Its warnings repeat what strangers send; what we refuse is counted instead.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    # `knopka migrate` tells what it did; a start has one line of its own to say first.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 

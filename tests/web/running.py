@@ -90,21 +90,21 @@ async def running(
         environ["KNOPKA_LIMITS"] = str(folder / "limits.toml")
     given = {"KNOPKA_DATABASE_URL": store_url, "KNOPKA_DATA_DIR": str(folder), "KNOPKA_SECRET_KEY": SECRET}
     settings = Settings.from_env(given | environ)
-    listener = bind("127.0.0.1", 0)
-    url = local_url(listener)
-    source = await _set_up(store_url, url)
-    house = await open_house(settings, base_url=settings.base_url or url)
-    server = build_server(house, deadlines=deadlines)
-    house.begin()
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-            yield Running(house, url, source, client, store_url)
-    finally:
-        server.stop()
-        server.force_exit = True
-        await task
-        await house.close()
+    with contextlib.closing(bind("127.0.0.1", 0)) as listener:
+        url = local_url(listener)
+        source = await _set_up(store_url, url)
+        house = await open_house(settings, base_url=settings.base_url or url)
+        server = build_server(house, deadlines=deadlines)
+        house.begin()
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                yield Running(house, url, source, client, store_url)
+        finally:
+            server.stop()
+            server.force_exit = True
+            await task
+            await house.close()
 
 
 async def _set_up(store_url: str, url: str) -> Source:

@@ -25,11 +25,12 @@ def is_first(tx: Transaction, account_id: int, scope: str, key: str, *body: Any,
     body_hash = hash_body(*body)
     if db.claim_key(tx, account_id, scope, key, body_hash, now):
         return True
-    refuse_other(db.find_answer(tx, account_id, scope, key), body_hash)
+    known = db.find_answer(tx, account_id, scope, key)
+    refuse_other(None if known is None else known["body_hash"], body_hash)
     return False
 
 
-def refuse_other(known: Any, body_hash: str) -> None:
+def refuse_other(known_hash: str | None, body_hash: str) -> None:
     """Raise Conflict unless what was accepted under this key is the same."""
-    if known is None or known["body_hash"] != body_hash:
+    if known_hash != body_hash:
         raise Conflict("This key was used for another request.")

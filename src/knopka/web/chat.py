@@ -37,8 +37,8 @@ PAGE = 100
 MAX_MISSED = 1_000
 """How much a socket sends of what was missed; a client that missed more asks for the pages."""
 TYPING_SECONDS = 1.0
-RANDOM_BYTES = 24
-TOKEN = re.compile(r"[A-Za-z0-9_-]{54}")
+RANDOM_BYTES = 26
+TOKEN = re.compile(r"[A-Za-z0-9_-]{56}")
 
 
 def make_token(web: Web, source: Source) -> str:
@@ -51,7 +51,7 @@ def read_token(web: Web, source: Source, token: object) -> str:
     """The hash under which a token's visitor is kept, or NotSignedIn when we never gave this token out."""
     if not isinstance(token, str) or TOKEN.fullmatch(token) is None:
         raise NotSignedIn("The chat token is not known.")
-    raw = base64.urlsafe_b64decode(token + "==")
+    raw = base64.urlsafe_b64decode(token)
     body, signature = raw[:RANDOM_BYTES], raw[RANDOM_BYTES:]
     if not hmac.compare_digest(signature, _sign(web, source, body)):
         raise NotSignedIn("The chat token is not known.")
