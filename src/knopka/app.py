@@ -415,4 +415,5 @@ def read_secret_key(settings: Settings) -> bytes:
 
 def demo_settings(settings: Settings) -> Settings:
     """The demo keeps to its own folder and to this computer."""
-    return replace(settings, data_dir=settings.data_dir / "demo")
+    folder = settings.data_dir / "demo"
+    return replace(settings, data_dir=folder, database_url="", base_url="", inbox_url="")

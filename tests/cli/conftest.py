@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,12 @@ def shell(bare: Shell, template: Path) -> Shell:
     bare.data_dir.mkdir(mode=0o700)
     shutil.copy(template, bare.store)
     return bare
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody has."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
