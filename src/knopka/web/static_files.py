@@ -22,7 +22,7 @@ IMMUTABLE = b"public, max-age=31536000, immutable"
 LOADER = b"public, max-age=300, stale-while-revalidate=86400"
 NOT_BUILT = (
     "The browser code is not built yet.\n\n"
-    "In a checkout of the sources, run: make build\n"
+    "In a checkout of the sources, run: make run, or .venv/bin/python hatch_build.py\n"
     "An installed knopka carries it; if you read this there, please report it.\n"
 )
 READ = [HttpMethod.GET, HttpMethod.HEAD]
