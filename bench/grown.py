@@ -14,7 +14,7 @@ from statistics import median
 
 from bench.meta_calls import make_requests, measure
 from bench.rows import Row
-from bench.servers import knopka_environment, run_python, set_up
+from bench.servers import serve, set_up
 from knopka.domain.visitor import Source
 
 JOURNAL = 1_000_000
@@ -37,9 +37,7 @@ def measure_grown() -> Iterator[Row]:
             source = asyncio.run(set_up(url))
             if kind == "grown":
                 grow(folder / "knopka.db", source)
-            environment = knopka_environment(folder, url)
-            server = stack.enter_context(run_python("-m", "knopka", "serve", "--json", **environment))
-            running.append((server, source))
+            running.append((stack.enter_context(serve(folder, url)), source))
         shares = []
         for number in range(ROUNDS):
             empty, grown = (

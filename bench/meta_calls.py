@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from tests import postgres
-
 from bench.load import Load, drive, post
 from bench.rows import Row
-from bench.servers import PHONE, SHOP, Running, knopka_environment, run_python, set_up
+from bench.servers import PHONE, SHOP, Running, knopka_environment, run_python, serve, set_up
 from knopka.domain.visitor import Source
+from tests import postgres
 
 SECONDS = 4.0
 ROUNDS = 3
@@ -100,18 +99,17 @@ def measure_meta_calls() -> Iterator[Row]:
     for kind, bounds in (("SQLite", {64: 0.45, 8: 0.30}), ("PostgreSQL", {64: 0.30})):
         with tempfile.TemporaryDirectory() as name, store_of(kind, Path(name)) as url:
             source = asyncio.run(set_up(url))
-            environment = knopka_environment(Path(name), url)
             for connections, bound in bounds.items():
-                yield from _compare(kind, source, environment, connections, bound)
+                yield from _compare(kind, source, Path(name), url, connections, bound)
 
 
 def _compare(
-    kind: str, source: Source, environment: dict[str, str], connections: int, bound: float
+    kind: str, source: Source, folder: Path, url: str, connections: int, bound: float
 ) -> Iterator[Row]:
     with (
-        run_python("-m", "bench.memory_server", **environment) as memory,
+        run_python("-m", "bench.memory_server", **knopka_environment(folder, url)) as memory,
         run_python("-m", "bench.raw_server") as raw,
-        run_python("-m", "knopka", "serve", "--json", **environment) as full,
+        serve(folder, url) as full,
     ):
         rounds = []
         for number in range(ROUNDS):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,37 +48,56 @@ class Running:
 def run_python(*arguments: str, **environment: str) -> Iterator[Running]:
     """Start a Python program that prints `{"url": …}` on one line once it answers."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        url = json.loads(process.stdout.readline())["url"]
-        took = time.perf_counter() - started
-        yield Running(psutil.Process(process.pid), int(url.rpartition(":")[2]), took)
-    finally:
-        process.terminate()
-        process.wait(START_S)
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line:
+                said.seek(0)
+                raise RuntimeError(f"{' '.join(arguments)} did not start:\n{said.read()}")
+            port = int(json.loads(line)["url"].rpartition(":")[2])
+            yield Running(psutil.Process(process.pid), port, time.perf_counter() - started)
+        finally:
+            process.terminate()
+            process.wait(START_S)
+            process.stdout.close()
+
+
+def serve(folder: Path, store_url: str, **settings: str) -> contextlib.AbstractContextManager[Running]:
+    """Start `knopka serve` on a store that is set up."""
+    environment = knopka_environment(folder, store_url) | settings
+    return run_python("-m", "knopka", "serve", "--json", **environment)
 
 
 def knopka_environment(folder: Path, store_url: str) -> dict[str, str]:
     """The settings of `knopka serve` behind a trusted proxy on this computer."""
+    port = find_port()
     return {
         "KNOPKA_DATA_DIR": str(folder),
         "KNOPKA_DATABASE_URL": store_url,
-        "KNOPKA_BASE_URL": "https://chat.example",
-        "KNOPKA_PORT": "0",
+        "KNOPKA_BASE_URL": f"http://127.0.0.1:{port}",
+        "KNOPKA_PORT": str(port),
         "KNOPKA_TRUSTED_PROXIES": "127.0.0.1",
         "KNOPKA_LOG_LEVEL": "warning",
     }
 
 
-async def set_up(store_url: str) -> Source:
-    """Make the account, a button and the fields that the load fills."""
+def find_port() -> int:
+    """A port that is free at this moment: browsers are told the address before the server starts."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+async def set_up(store_url: str, *origins: str) -> Source:
+    """Make the account, the fields that the load fills, and a button for the shop and these sites."""
     migrate(store_url)
     database = await Database.open(store_url)
     try:
@@ -85,7 +106,9 @@ async def set_up(store_url: str) -> Source:
         )
         for draft in FIELDS:
             await database.write(add_field, draft, key="catalog")
-        return await database.write(add_source, SourceDraft(name="Shop", origins=(SHOP,)), key="catalog")
+        return await database.write(
+            add_source, SourceDraft(name="Shop", origins=(SHOP, *origins)), key="catalog"
+        )
     finally:
         await database.close()
 

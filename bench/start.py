@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.rows import Row
-from bench.servers import knopka_environment, run_python, set_up
+from bench.servers import serve, set_up
 
 ROUNDS = 5
 
@@ -20,11 +20,10 @@ def measure_start() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         url = f"sqlite:///{name}/knopka.db"
         asyncio.run(set_up(url))
-        environment = knopka_environment(Path(name), url)
         times, held = [], []
         for _ in range(ROUNDS):
             began = time.perf_counter()
-            with run_python("-m", "knopka", "serve", "--json", **environment) as running:
+            with serve(Path(name), url) as running:
                 ask(running.port)
                 times.append(time.perf_counter() - began)
                 held.append(running.resident_mb())
