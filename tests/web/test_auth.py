@@ -11,7 +11,6 @@ from threading import Event
 import httpx
 import pytest
 from sqlalchemy import bindparam, select, update
-from tests.web.office import LOGIN, PASSWORD, MovedClock, Office, form_token, open_office, sign_in
 
 from knopka.db.database import Transaction
 from knopka.db.statement import Statement
@@ -31,6 +30,7 @@ from knopka.services.passwords import (
 from knopka.web.auth import allowed_target
 from knopka.web.desk import Delays, FormTokens
 from knopka.web.pages import views
+from tests.web.office import LOGIN, PASSWORD, MovedClock, Office, form_token, open_office, sign_in
 
 pytestmark = pytest.mark.anyio
 

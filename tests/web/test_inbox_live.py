@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from knopka.services import operators
+from knopka.web import live, server
 from knopka.web.desk import WATCH_SECONDS
 from knopka.web.live import CLOSE_SECONDS
 from tests.web.lines import closing, hear, line, open_line
@@ -170,3 +172,42 @@ async def test_nothing_is_kept_of_a_socket_that_has_gone(office: Office) -> None
         assert office.house.hub.count("account:1") == len(office.desk.sockets.token_hashes()) == 1
     await until(lambda: office.house.hub.count("account:1") == 0)
     assert office.desk.sockets.token_hashes() == []
+
+
+async def test_a_socket_that_takes_nothing_is_ended_and_harms_nobody(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S-WS-05: its events wait within their bound, then it goes, whether it takes the news or not."""
+    monkeypatch.setattr(live, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(server, "SOCKET_END_SECONDS", 0.05)
+    cookie = await sign_in_cookie(office)
+    gate = office.house.web.gate
+    assert gate is not None
+    async with open_line(office, cookie) as quick:
+        before = gate.open
+        reader, writer = await _open_raw(office, cookie)
+        await until(lambda: office.house.hub.count("account:1") == 2)
+        sent = 0
+        while office.house.hub.count("account:1") == 2:
+            office.house.hub.publish("account:1", {"type": "card", "lead_id": sent, "text": "x" * 40_000})
+            sent += 1
+            assert (await hear(quick))["lead_id"] == sent - 1
+            assert sent < 1000
+        await until(lambda: gate.open == before)
+        assert len(office.desk.sockets.token_hashes()) == 1
+        writer.transport.abort()
+        del reader
+
+
+async def _open_raw(office: Office, cookie: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open the socket by hand, and read no more than the answer to the handshake."""
+    host, port = office.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    head = (
+        f"GET /inbox/api/live HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: {office.url}\r\nCookie: {cookie}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    writer.write(head.encode())
+    assert b" 101 " in await reader.readline()
+    return reader, writer

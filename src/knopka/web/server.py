@@ -31,6 +31,8 @@ FRAME_BYTES = 64 * 1024
 PING_SECONDS = 25.0
 PONG_SECONDS = 35.0
 """A silent socket is dead after 60 s: the wait for the next ping and the wait for its answer."""
+SOCKET_END_SECONDS = 10.0
+"""How long an ended socket may take to send what is left, and to hear that its peer has closed it too."""
 SPARE_FILES = 512
 STOP_SECONDS = 10
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -325,14 +327,30 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket that tells the gate when it is gone."""
+    """A WebSocket that tells the gate when it is gone, and goes even when its peer takes nothing."""
 
     leave: Callable[[], None] | None = None
+    end: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.end is not None:
+            self.end.cancel()
         if self.leave is not None:
             self.leave()
         super().connection_lost(exc)
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self._end_soon()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """Closing waits until everything is sent, which a peer can put off for ever."""
+        if self.end is None and not self.disconnected:
+            self.end = self.loop.call_later(SOCKET_END_SECONDS, self.transport.abort)
 
 
 class Server(uvicorn.Server):

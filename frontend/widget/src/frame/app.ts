@@ -216,7 +216,9 @@ export class App {
         this.#unsent.wake();
         break;
       case "message":
-        this.#hearMessage(event["message"] as Message);
+        // An event too long for the way between two servers comes without its message.
+        if (event["message"]) this.#hearMessage(event["message"] as Message);
+        else void this.#fetchNews();
         break;
       case "seen":
         if (event["conversation_id"] === this.#history.chat?.id) this.#history.markOperatorRead(Number(event["operator_read_seq"]));
