@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from knopka.app import House, build_server, local_url, open_house
+from knopka.app import DemoDoor, House, build_server, local_url, open_house
 from knopka.db.database import Database, Transaction
 from knopka.db.statement import Statement
 from knopka.db.tables import metadata
@@ -63,6 +63,11 @@ class Running:
             f"/w/meta/{self.button}", json=body, headers={"origin": SHOP, **headers}
         )
 
+    def pretend_built(self) -> None:
+        """The browser code is built by another part of the tests; here its names are enough."""
+        files = {"chat.js": "widget/chat-0.js", "chat.css": "widget/chat-0.css"}
+        self.house.web.static.manifest = {name: {"file": file} for name, file in files.items()}
+
     async def count_rows(self) -> int:
         """How many rows strangers have made."""
         return await self.house.database.read(_count_rows)
@@ -82,6 +87,7 @@ async def running(
     *,
     deadlines: Deadlines = USUAL,
     limits: str = "",
+    demo: bool = False,
     **environ: str,
 ) -> AsyncIterator[Running]:
     """Run a server until the block is left."""
@@ -93,7 +99,8 @@ async def running(
     with contextlib.closing(bind("127.0.0.1", 0)) as listener:
         url = local_url(listener)
         source = await _set_up(store_url, url)
-        house = await open_house(settings, base_url=settings.base_url or url)
+        door = DemoDoor("demo-password", dict.fromkeys(("ru", "en"), source.public_id)) if demo else None
+        house = await open_house(settings, base_url=settings.base_url or url, demo=door)
         server = build_server(house, deadlines=deadlines)
         house.begin()
         task = asyncio.create_task(server.serve(sockets=[listener]))

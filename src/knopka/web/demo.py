@@ -28,6 +28,7 @@ AnyRequest = Request[Any, Any, Any]
 STEP = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST_STEP = timedelta(days=366)
+LAST_YEAR = 2099
 FILES = {"demo.js": b"text/javascript; charset=utf-8", "demo.css": b"text/css; charset=utf-8"}
 
 TEXTS: Mapping[str, Mapping[str, Any]] = {
@@ -186,7 +187,10 @@ async def post_clock(request: AnyRequest) -> Answer:
     """Move the clock ahead; windows, timers and the inbox follow. It never goes back."""
     demo = _demo(request)
     body = await read_object(request, 1024)
-    demo.advance(parse_step(body.get("advance")))
+    step = parse_step(body.get("advance"))
+    if (demo.now() + step).year > LAST_YEAR:
+        raise InvalidInput(Fault("$.advance", "too_far", f"The demo ends with the year {LAST_YEAR}."))
+    demo.advance(step)
     return answer_json({"now": to_ms(demo.now())})
 
 

@@ -1,0 +1,395 @@
+"""The OpenAPI document of every address: made here, compared with the router by a test, served by nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import knopka
+
+Schema = Mapping[str, Any]
+JSON = "application/json"
+TEXT = "text/plain"
+HTML = "text/html"
+FORM = "application/x-www-form-urlencoded"
+
+OBJECT: Schema = {"type": "object"}
+NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
+LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 100}
+
+
+def _text(least: int, most: int, pattern: str | None = None) -> Schema:
+    shape = {"type": "string", "minLength": least, "maxLength": most}
+    return shape if pattern is None else shape | {"pattern": pattern}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _shape(needed: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    return {"type": "object", "properties": {**needed, **(optional or {})}, "required": [*needed]}
+
+
+def _list(item: Schema, most: int | None = None) -> Schema:
+    return {"type": "array", "items": item} | ({} if most is None else {"minItems": 1, "maxItems": most})
+
+
+VISIT = _text(22, 64, "^[A-Za-z0-9_-]+$")
+KEY = _text(8, 64, "^[A-Za-z0-9_-]+$")
+ANY_TEXT: Schema = {"type": "string"}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Error": _shape(
+        {
+            "error": _shape(
+                {
+                    "code": ANY_TEXT,
+                    "message": ANY_TEXT,
+                    "faults": _list(
+                        _shape(
+                            {
+                                "path": ANY_TEXT,
+                                "code": ANY_TEXT,
+                                "message": ANY_TEXT,
+                                "line": _or_null(NUMBER),
+                                "column": _or_null(NUMBER),
+                            }
+                        )
+                    ),
+                }
+            )
+        }
+    ),
+    "Page": _shape({}, {"url": ANY_TEXT, "title": ANY_TEXT, "referrer": ANY_TEXT}),
+    "Recorded": _shape(
+        {
+            "calls": _list(
+                _shape(
+                    {
+                        "key": KEY,
+                        "verdicts": _list(
+                            _shape({"path": ANY_TEXT, "verdict": ANY_TEXT, "reason": _or_null(ANY_TEXT)})
+                        ),
+                    }
+                )
+            ),
+            "window": _or_null(
+                _shape({"opened_at": NUMBER, "closes_at": NUMBER, "is_open": {"type": "boolean"}})
+            ),
+        }
+    ),
+    "Message": _shape(
+        {
+            "id": NUMBER,
+            "conversation_id": NUMBER,
+            "seq": NUMBER,
+            "direction": {"enum": ["in", "out", "system"]},
+            "author": _shape(
+                {"kind": {"enum": ["visitor", "operator", "system"]}, "name": _or_null(ANY_TEXT)}
+            ),
+            "text": ANY_TEXT,
+            "key": ANY_TEXT,
+            "state": {"enum": ["sent", "delivered", "read", "failed"]},
+            "created_at": NUMBER,
+        }
+    ),
+    "Chat": _shape(
+        {
+            "id": NUMBER,
+            "status": {"enum": ["open", "closed"]},
+            "last_seq": NUMBER,
+            "visitor_read_seq": NUMBER,
+            "operator_read_seq": NUMBER,
+            "unread": NUMBER,
+        }
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one address."""
+
+    method: str
+    path: str
+    summary: str
+    answers: Mapping[int, Schema | str]
+    """By status: the schema of a JSON answer, a media type, or an empty text for no body."""
+    body: Schema | None = None
+    kinds: tuple[str, ...] = (JSON,)
+    query: Mapping[str, Schema] | None = None
+    access: str = ""
+    """`chat` for a visitor's token, `operator` for a sign-in, empty for anybody."""
+
+
+BUTTON = "{id}/{hash}"
+NOTHING = ""
+SOCKET = "websocket"
+SENT = _shape({"key": KEY, "text": _text(1, 10_000)})
+ACTION = _shape({"key": KEY})
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("GET", "/js/button.js", "The loader", {200: "text/javascript", 304: NOTHING, 503: TEXT}),
+    Operation("GET", "/v1/button.js", "The loader", {200: "text/javascript", 304: NOTHING, 503: TEXT}),
+    Operation(
+        "GET",
+        f"/v{knopka.__version__}/button.js",
+        "The loader of this release",
+        {200: "text/javascript", 304: NOTHING, 503: TEXT},
+    ),
+    Operation("GET", "/w/static/{name}", "A file of the chat", {200: "*/*", 304: NOTHING, 503: TEXT}),
+    Operation("GET", f"/w/config/{BUTTON}", "How a button looks", {200: OBJECT, 304: NOTHING}),
+    Operation("OPTIONS", f"/w/config/{BUTTON}", "What a page asks first", {204: NOTHING}),
+    Operation(
+        "POST",
+        f"/w/meta/{BUTTON}",
+        "Take setMeta calls of one visit",
+        {200: _ref("Recorded")},
+        _shape(
+            {"visit": VISIT, "calls": _list(_shape({"key": KEY, "params": OBJECT}), 20)},
+            {"page": _ref("Page")},
+        ),
+        (JSON, TEXT, FORM),
+    ),
+    Operation("OPTIONS", f"/w/meta/{BUTTON}", "What a page asks first", {204: NOTHING}),
+    Operation(
+        "POST",
+        f"/w/meta/{BUTTON}/verdicts",
+        "What has become of earlier calls",
+        {200: _ref("Recorded")},
+        _shape({"visit": VISIT, "keys": _list(KEY, 20)}),
+        (JSON, TEXT),
+    ),
+    Operation("OPTIONS", f"/w/meta/{BUTTON}/verdicts", "What a page asks first", {204: NOTHING}),
+    Operation("GET", f"/w/frame/{BUTTON}", "The document of the chat", {200: "text/html"}),
+    Operation(
+        "POST", f"/w/chat/{BUTTON}/token", "A new chat token", {201: _shape({"token": ANY_TEXT})}, OBJECT
+    ),
+    Operation(
+        "POST",
+        f"/w/chat/{BUTTON}/open",
+        "The visitor's conversation",
+        {200: _shape({"conversation": _or_null(_ref("Chat")), "messages": _list(_ref("Message"))})},
+        _shape({}, {"visit": _or_null(VISIT)}),
+        access="chat",
+    ),
+    Operation(
+        "POST",
+        f"/w/chat/{BUTTON}/messages",
+        "Take a message",
+        {201: _shape({"conversation": _ref("Chat"), "message": _ref("Message")})},
+        _shape(
+            {"key": KEY, "text": _text(1, 10_000)}, {"visit": _or_null(VISIT), "page": _or_null(_ref("Page"))}
+        ),
+        access="chat",
+    ),
+    Operation(
+        "GET",
+        f"/w/chat/{BUTTON}/messages",
+        "A page of the conversation",
+        {200: _shape({"messages": _list(_ref("Message"))})},
+        query={"conversation_id": NUMBER, "after": NUMBER, "before": NUMBER, "limit": LIMIT},
+        access="chat",
+    ),
+    Operation(
+        "POST",
+        f"/w/chat/{BUTTON}/seen",
+        "How far answers have come",
+        {204: NOTHING},
+        _shape({"conversation_id": NUMBER, "delivered_seq": NUMBER, "read_seq": NUMBER}),
+        access="chat",
+    ),
+    Operation(SOCKET, f"/w/chat/{BUTTON}/live", "The visitor's socket", {}),
+    Operation("POST", "/w/csp", "A browser's report of its content policy", {204: NOTHING}, OBJECT),
+    Operation("GET", "/healthz", "Whether the process answers", {200: OBJECT}),
+    Operation("GET", "/readyz", "Whether what is sent would be kept", {200: OBJECT, 503: OBJECT}),
+    Operation("GET", "/metrics", "Numbers, for this machine alone", {200: TEXT}),
+    Operation("GET", "/demo", "The demo's shop", {200: "text/html"}),
+    Operation("GET", "/demo/{name}", "A file of the demo's page", {200: "*/*"}),
+    Operation("GET", "/demo/clock", "The demo's clock", {200: _shape({"now": NUMBER})}),
+    Operation(
+        "POST",
+        "/demo/clock",
+        "Move the demo's clock ahead",
+        {200: _shape({"now": NUMBER})},
+        _shape({"advance": _text(2, 7, "^[1-9][0-9]{0,5}[smhd]$")}),
+    ),
+    Operation("GET", "/inbox/sign-in", "The sign-in page", {200: "text/html", 303: NOTHING}),
+    Operation("POST", "/inbox/sign-in", "Sign in", {303: NOTHING}, OBJECT, (FORM,)),
+    Operation("POST", "/inbox/sign-out", "Sign out", {204: NOTHING, 303: NOTHING}, OBJECT, (FORM, JSON)),
+    Operation("GET", "/inbox/setup", "The page of the first start", {200: "text/html", 303: NOTHING}),
+    Operation("POST", "/inbox/setup", "Make the first operator", {303: NOTHING}, OBJECT, (FORM,)),
+    Operation("GET", "/inbox/pages.css", "The style of these pages", {200: "text/css", 304: NOTHING}),
+    Operation("GET", "/inbox", "The inbox", {200: "text/html", 303: NOTHING, 503: TEXT}, access="operator"),
+    Operation(
+        "GET", "/inbox/{place}", "The inbox", {200: "text/html", 303: NOTHING, 503: TEXT}, access="operator"
+    ),
+    Operation("GET", "/inbox/assets/{name}", "A file of the inbox", {200: "*/*", 304: NOTHING, 503: TEXT}),
+    Operation("GET", "/inbox/api/me", "Who is signed in", {200: OBJECT}, access="operator"),
+    Operation(
+        "GET",
+        "/inbox/api/conversations",
+        "Conversations, newest message first",
+        {200: _shape({"conversations": _list(OBJECT), "cursor": NUMBER, "unread": NUMBER})},
+        query={"status": {"enum": ["open", "closed", "all"]}, "before": ANY_TEXT, "limit": LIMIT},
+        access="operator",
+    ),
+    Operation(
+        "GET",
+        "/inbox/api/changes",
+        "Conversations changed since",
+        {200: _shape({"conversations": _list(OBJECT), "cursor": NUMBER, "more": {"type": "boolean"}})},
+        query={"since": NUMBER, "limit": LIMIT},
+        access="operator",
+    ),
+    Operation(
+        "GET",
+        "/inbox/api/conversations/{id}",
+        "A conversation",
+        {200: OBJECT},
+        access="operator",
+    ),
+    Operation(
+        "GET",
+        "/inbox/api/conversations/{id}/messages",
+        "A page of its messages",
+        {200: _shape({"messages": _list(_ref("Message"))})},
+        query={"after": NUMBER, "before": NUMBER, "limit": LIMIT},
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/conversations/{id}/messages",
+        "Answer",
+        {201: _ref("Message")},
+        SENT,
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/conversations/{id}/read",
+        "Note what was read",
+        {204: NOTHING},
+        _shape({"seq": NUMBER}),
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/conversations/{id}/close",
+        "Close",
+        {200: OBJECT},
+        ACTION,
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/conversations/{id}/reopen",
+        "Open again",
+        {200: OBJECT},
+        ACTION,
+        access="operator",
+    ),
+    Operation("GET", "/inbox/api/leads/{id}", "A card", {200: OBJECT}, access="operator"),
+    Operation(
+        "PATCH",
+        "/inbox/api/leads/{id}",
+        "Change names and budget",
+        {200: OBJECT},
+        _shape({"key": KEY}, {"name": ANY_TEXT, "price": NUMBER, "contact_name": ANY_TEXT}),
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/leads/{id}/notes",
+        "Add a note",
+        {201: OBJECT},
+        _shape({"key": KEY, "entity": {"enum": ["leads", "contacts"]}, "text": _text(1, 20_000)}),
+        access="operator",
+    ),
+    Operation(
+        "GET",
+        "/inbox/api/unsorted",
+        "Unsorted leads",
+        {200: _shape({"unsorted": _list(OBJECT)})},
+        query={"before": ANY_TEXT, "limit": LIMIT},
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/unsorted/{uid}/accept",
+        "Accept",
+        {200: OBJECT},
+        _shape({"key": KEY}, {"pipeline_id": NUMBER, "status_id": NUMBER}),
+        access="operator",
+    ),
+    Operation(
+        "POST", "/inbox/api/unsorted/{uid}/decline", "Decline", {200: OBJECT}, ACTION, access="operator"
+    ),
+    Operation("GET", "/inbox/api/pipelines", "Pipelines and their stages", {200: OBJECT}, access="operator"),
+    Operation(SOCKET, "/inbox/api/live", "The operators' socket", {}, access="operator"),
+)
+
+
+def make_document() -> dict[str, Any]:
+    """The document, in OpenAPI 3.1. Sockets, which it has no words for, are left out."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        if operation.method != SOCKET:
+            paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "knopka", "version": knopka.__version__},
+        "paths": paths,
+        "components": {
+            "schemas": dict(SCHEMAS),
+            "securitySchemes": {
+                "chat": {"type": "http", "scheme": "bearer"},
+                "operator": {"type": "apiKey", "in": "cookie", "name": "__Host-knopka"},
+            },
+        },
+    }
+
+
+def _describe(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "parameters": [*_path_parameters(operation.path), *_query_parameters(operation.query or {})],
+        "responses": {str(status): _answer(answer) for status, answer in operation.answers.items()}
+        | {"default": {"description": "refused", "content": _refusal(operation)}},
+        "security": [{operation.access: []}] if operation.access else [],
+    }
+    if operation.body is not None:
+        content = {kind: {"schema": operation.body if kind != FORM else OBJECT} for kind in operation.kinds}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _refusal(operation: Operation) -> dict[str, Any]:
+    """Our error body; the pages that take forms show what was wrong as a page."""
+    shown = {JSON: {"schema": _ref("Error")}}
+    is_page = FORM in operation.kinds and operation.path.startswith("/inbox/")
+    return shown | ({HTML: {"schema": {}}} if is_page else {})
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = re.findall(r"{(\w+)}", path)
+    return [{"name": name, "in": "path", "required": True, "schema": _text(1, 128)} for name in names]
+
+
+def _query_parameters(query: Mapping[str, Schema]) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
+
+
+def _answer(answer: Schema | str) -> dict[str, Any]:
+    if answer == NOTHING:
+        return {"description": "done"}
+    if isinstance(answer, str):
+        return {"description": "done", "content": {answer: {"schema": {}}}}
+    return {"description": "done", "content": {JSON: {"schema": answer}}}
