@@ -359,7 +359,7 @@ def test_text_from_outside_is_only_text(inbox: FakeInbox, open_inbox: Callable[.
     expect(links).to_have_count(1)
     expect(links).to_have_attribute("href", "https://ok.example/a")
     expect(links).to_have_attribute("rel", "noopener noreferrer nofollow ugc")
-    assert "\u202e" not in page.get_by_role("main").get_by_role("heading").inner_text()
+    assert "\u202e" not in page.locator("#conversation").get_by_role("heading").inner_text()
     assert page.locator("img").count() == 0
     assert dialogs == []
 
@@ -368,7 +368,7 @@ def test_text_from_outside_is_only_text(inbox: FakeInbox, open_inbox: Callable[.
 
 
 def card(page: Page) -> Locator:
-    return page.get_by_role("complementary", name="Card")
+    return page.get_by_role("region", name="Card")
 
 
 def test_fields_are_shown_by_their_type(inbox: FakeInbox, open_inbox: Callable[..., Page]) -> None:
@@ -708,12 +708,12 @@ def test_a_phone_shows_one_pane_at_a_time(inbox: FakeInbox, open_inbox: Callable
     inbox.add("Ann", "one")
     page = open_inbox()
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    expect(page.get_by_role("main")).not_to_be_visible()
+    expect(page.locator("#conversation")).not_to_be_visible()
     row(page, "Ann").click()
     expect(page.get_by_role("navigation")).not_to_be_visible()
-    expect(page.get_by_role("main").get_by_role("heading", name="Ann")).to_be_focused()
+    expect(page.get_by_role("region", name="Ann").get_by_role("heading")).to_be_focused()
     page.get_by_role("link", name="Show the card").click()
-    expect(page.get_by_role("main")).not_to_be_visible()
+    expect(page.locator("#conversation")).not_to_be_visible()
     expect(card(page).get_by_role("heading", name="Card")).to_be_focused()
     card(page).get_by_role("link", name="Back").click()
     expect(log(page).get_by_text("one")).to_be_visible()
