@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from knopka.db.database import Database
-from tests.services.story import CITY, EXAMPLE, HOUR, PHONE, SECOND, TOKEN, Story, city, note
+from knopka.services.journal import list_journal
+from tests.services.story import CITY, EXAMPLE, HOUR, PHONE, SECOND, VISIT, Story, city, note
 
 pytestmark = pytest.mark.anyio
 
@@ -144,14 +144,27 @@ async def test_data_waits_for_24_hours_even_when_no_timer_has_run(
     assert await story.fields(lead_id) == ({CITY: "Tver"} if verdict == "filled" else {})
 
 
-async def test_the_timer_ends_what_waited(story: Story) -> None:
+async def test_nobody_is_told_that_expired_data_still_waits(story: Story) -> None:
     await story.set_meta(EXAMPLE, key="early-01")
     story.pass_time(DAY - SECOND)
-    await story.run_timers()
     assert set((await story.verdicts("early-01")).values()) == {"waiting_for_lead"}
     story.pass_time(SECOND)
-    await story.run_timers()
     assert set((await story.verdicts("early-01")).values()) == {"expired"}
+
+
+async def test_the_timer_ends_what_waited(story: Story) -> None:
+    await story.set_meta(EXAMPLE, key="early-01")
+
+    async def kept() -> set[str]:
+        entries = await story.read(list_journal, visit=VISIT, lead_id=None, after_id=0, limit=1)
+        return {verdict.verdict.value for verdict in entries[0].verdicts}
+
+    story.pass_time(DAY - SECOND)
+    await story.run_timers()
+    assert await kept() == {"waiting_for_lead"}
+    story.pass_time(SECOND)
+    await story.run_timers()
+    assert await kept() == {"expired"}
 
 
 async def test_the_wait_counts_from_the_first_call_and_a_later_one_begins_anew(story: Story) -> None:
@@ -196,9 +209,3 @@ async def test_thousands_of_calls_that_wait_end_in_one_statement(story: Story) -
     assert await story.verdicts("last-001", "key-000001", "key-000400") == {
         "bot_params.page": "passed_to_bot"
     }
-
-
-async def test_another_button_does_not_see_the_visit(story: Story, database: Database) -> None:
-    await story.set_meta(EXAMPLE, key="example-1")
-    assert await story.verdicts("example-1", visit="some-other-visit-000001") == {}
-    assert TOKEN

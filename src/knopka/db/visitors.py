@@ -17,7 +17,7 @@ from knopka.db.statement import Statement
 from knopka.db.tables import fill_windows, leads, meta_calls, sources, visitors, visits
 from knopka.domain.filling import NoteKey
 from knopka.domain.verdicts import PathVerdict, Reason, Verdict
-from knopka.domain.visit import WAITS, WAITS_FOR_BOT, Visit, Waiting
+from knopka.domain.visit import EXPIRED, WAITS, WAITS_FOR_BOT, Visit, Waiting
 from knopka.domain.visitor import FillWindow, Source, WindowMode
 
 
@@ -57,7 +57,7 @@ _LOCK_VISIT = Statement(
     .with_for_update()
 )
 _FIND_VISIT = Statement(
-    select(visits.c.id, visits.c.visitor_id, visits.c.lead_id).where(
+    select(visits.c.id, visits.c.lead_id, visits.c.waiting_since).where(
         visits.c.source_id == bindparam("source_id"), visits.c.key_hash == bindparam("key_hash")
     )
 )
@@ -206,7 +206,7 @@ def _replace_verdicts(texts: Mapping[str, str]) -> Statement:
 
 _WAITS = _as_stored(Verdict.WAITING, WAITS)
 _WAITS_FOR_BOT = _as_stored(Verdict.WAITING, WAITS_FOR_BOT)
-_EXPIRED = _as_stored(Verdict.EXPIRED, Reason("expired"))
+_EXPIRED = _as_stored(Verdict.EXPIRED, EXPIRED)
 _EXPIRE_WAITING = _replace_verdicts({_WAITS: _EXPIRED, _WAITS_FOR_BOT: _EXPIRED})
 _PASS_WAITING = _replace_verdicts({_WAITS_FOR_BOT: _as_stored(Verdict.PASSED_TO_BOT)})
 _BIND_CALLS = Statement(
@@ -270,7 +270,7 @@ def lock_visit(tx: Transaction, account_id: int, visit_id: int) -> Visit | None:
 
 
 def find_visit(tx: Transaction, source: Source, key_hash: str) -> Row | None:
-    """id, visitor_id and lead_id of the visit."""
+    """id, lead_id and waiting_since of the visit."""
     return tx.row(_FIND_VISIT, source_id=source.id, key_hash=key_hash)
 
 

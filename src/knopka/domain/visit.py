@@ -19,6 +19,8 @@ WAITS = Reason("waiting")
 WAITS_FOR_BOT = Reason("waiting", {"for": "bot"})
 """The reason of bot_params that wait; a conversation is enough for them."""
 
+EXPIRED = Reason("expired")
+
 _BOT = "bot_params."
 _TAKEN = frozenset({Verdict.FILLED, Verdict.NOTED, Verdict.PASSED_TO_BOT})
 
@@ -93,6 +95,16 @@ class Hold:
 def has_expired(waiting_since: datetime, now: datetime) -> bool:
     """Data of a visit without a card waits for 24 hours from the first call."""
     return now >= waiting_since + META_WINDOW
+
+
+def end_of_waiting(verdicts: tuple[PathVerdict, ...]) -> tuple[PathVerdict, ...]:
+    """What becomes of a call's verdicts when nobody wrote in time."""
+    return tuple(
+        PathVerdict(verdict.path, Verdict.EXPIRED, (EXPIRED, *verdict.reasons[1:]))
+        if verdict.verdict is Verdict.WAITING
+        else verdict
+        for verdict in verdicts
+    )
 
 
 def wants_card(resolved: Resolved) -> bool:

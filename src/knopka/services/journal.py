@@ -19,7 +19,7 @@ from knopka.domain.filling import Resolved, resolve
 from knopka.domain.meta import Meta
 from knopka.domain.phones import region_of
 from knopka.domain.verdicts import PathVerdict
-from knopka.domain.visit import Visit, add, hold
+from knopka.domain.visit import Visit, add, end_of_waiting, has_expired, hold
 from knopka.domain.visitor import Page, Source
 from knopka.services.cards import Filling, bind_visit, follow_contact, start_waiting
 from knopka.services.catalog import ACCOUNT
@@ -206,7 +206,13 @@ def read_verdicts(tx: Transaction, source: Source, visit: str, keys: Sequence[st
     if found is None:
         return Recorded((), None)
     known = db.list_calls(tx, found["id"], keys)
-    calls = tuple(CallVerdicts(key, known[key]["verdicts"]) for key in dict.fromkeys(keys) if key in known)
+    since = found["waiting_since"]
+    is_late = since is not None and has_expired(from_ms(since), tx.now)
+    calls = tuple(
+        CallVerdicts(key, end_of_waiting(known[key]["verdicts"]) if is_late else known[key]["verdicts"])
+        for key in dict.fromkeys(keys)
+        if key in known
+    )
     if found["lead_id"] is None:
         return Recorded(calls, None)
     window = db.find_window(tx, found["id"], found["lead_id"], source.window_mode)
