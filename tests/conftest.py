@@ -16,6 +16,12 @@ from tests import postgres
 _numbers = count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the browser's tests last: Playwright leaves an event loop running in this thread until the end."""
+    browser = Path(__file__).parent / "browser"
+    items.sort(key=lambda item: item.path.is_relative_to(browser))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
