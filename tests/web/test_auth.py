@@ -188,10 +188,12 @@ async def test_sign_in_ends_after_twelve_idle_hours(office: Office) -> None:
 
 async def test_sign_in_ends_after_fourteen_days_however_busy(office: Office) -> None:
     async with office.operator() as client:
-        for _ in range(27):
+        for _ in range(28):
             office.clock.advance(hours=11, minutes=59)
             assert await is_signed_in(client)
-        office.clock.advance(hours=12, minutes=26)  # 335:59 so far
+        office.clock.advance(minutes=27)  # 335:59 in all
+        assert await is_signed_in(client)
+        office.clock.advance(minutes=1)
         assert not await is_signed_in(client)
 
 
@@ -575,6 +577,17 @@ async def test_a_code_is_good_once_and_only_the_newest(new_office: Office) -> No
         assert (await set_up(client, new)).status_code == 303
         form = {"form": token, "code": new, "name": "B", "login": "boris", "password": PASSWORD}
         assert (await client.post("/inbox/setup", data=form)).status_code == 403
+
+
+async def test_of_two_who_bring_the_code_at_once_one_is_taken(new_office: Office) -> None:
+    code = await make_code(new_office)
+    assert code is not None
+
+    async def bring(login: str) -> object:
+        return await new_office.database.write(operators.set_up, code, login, "Анна", "hash", key=login)
+
+    outcomes = await asyncio.gather(*(bring(f"anna{number}") for number in range(4)), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NotAllowed"] * 3 + ["Operator"]
 
 
 @pytest.mark.parametrize(

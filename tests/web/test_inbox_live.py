@@ -136,6 +136,7 @@ async def test_an_operator_has_at_most_twenty_sockets(office: Office) -> None:
 
 
 async def test_signing_out_ends_the_sockets_of_this_sign_in_alone(office: Office) -> None:
+    office.desk.watch_seconds = 3600
     async with office.operator() as client, open_line(office, await sign_in_cookie(office)) as other:
         async with open_line(office, f"knopka={client.cookies['knopka']}") as socket:
             assert (await client.post("/inbox/sign-out")).status_code == 204
