@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.fanout import measure_fanout
 from bench.grown import measure_grown
 from bench.meta_calls import measure_meta_calls
 from bench.rows import Row
@@ -19,6 +20,7 @@ from bench.start import measure_start
 
 SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "ab": measure_meta_calls,
+    "c": measure_fanout,
     "f": measure_start,
     "g": measure_grown,
 }
