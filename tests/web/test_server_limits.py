@@ -295,3 +295,16 @@ async def test_a_failing_store_is_told_by_readyz_and_not_by_healthz(server: Runn
     assert answer.status_code == 503
     assert answer.json() == {"status": "not_ready", "store": "failing", "since": "2026-01-01T00:00:00+00:00"}
     assert (await server.client.get("/healthz")).status_code == 200
+
+
+async def test_a_line_that_the_proxy_added_below_the_callers_own_is_the_one_that_counts(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    report = {"csp-report": {"effective-directive": "img-src", "blocked-uri": "inline"}}
+    limits = 'reports_per_address = "2/min"'
+    async with running(sqlite_url, tmp_path, limits=limits, KNOPKA_TRUSTED_PROXIES="127.0.0.1") as server:
+        statuses = []
+        for number in range(3):
+            lines = [("x-forwarded-for", f"6.6.6.{number}"), ("x-forwarded-for", "198.51.100.7")]
+            statuses.append((await server.client.post("/w/csp", json=report, headers=lines)).status_code)
+    assert statuses == [204, 204, 429]

@@ -6,19 +6,21 @@ from collections.abc import Collection
 from typing import Any
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 
 from knopka.domain.errors import Fault, InvalidInput, TooLarge, WrongMediaType
 from knopka.web.strict_json import Json, read_json
 
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
 AnyRequest = Request[Any, Any, Any]
 JSON = "application/json"
 TEXT = "text/plain"
 FORM = "application/x-www-form-urlencoded"
 
 
-def header(request: AnyRequest, name: bytes) -> str:
+def header(connection: AnyConnection, name: bytes) -> str:
     """One header as text, or an empty text. The framework's map of all headers costs more than the look."""
-    for given, value in request.scope["headers"]:
+    for given, value in connection.scope["headers"]:
         if given == name:
             return value.decode("latin-1")
     return ""

@@ -17,6 +17,7 @@ from litestar.connection import ASGIConnection
 from knopka.db.database import Database
 from knopka.domain.catalog import Catalog
 from knopka.live import Hub
+from knopka.web.bodies import header
 from knopka.web.desk import Desk
 from knopka.web.limits import Counters, Limits
 from knopka.web.server import Gate
@@ -104,8 +105,11 @@ class Web:
         """Give the caller's address as the limits count it: IPv6 by its /64."""
         client = connection.scope.get("client")
         peer = client[0] if client else ""
-        forwarded = connection.headers.get("x-forwarded-for", "")
-        return count_address(peer, forwarded, self.trusted_proxies)
+        if not self.trusted_proxies:
+            return count_address(peer, "", ())
+        # A proxy may add a line of its own below the one that the caller made up: all of them are one list.
+        lines = [value for name, value in connection.scope["headers"] if name == b"x-forwarded-for"]
+        return count_address(peer, b",".join(lines).decode("latin-1"), self.trusted_proxies)
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
@@ -116,7 +120,7 @@ def is_from_here(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Whether the caller sits at this very machine; what a proxy forwards comes from somewhere else."""
     client = connection.scope.get("client")
     known = _parse(client[0]) if client else None
-    is_forwarded = any(name in connection.headers for name in ("x-forwarded-for", "forwarded"))
+    is_forwarded = header(connection, b"x-forwarded-for") or header(connection, b"forwarded")
     return known is not None and known.is_loopback and not is_forwarded
 
 
