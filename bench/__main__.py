@@ -16,11 +16,15 @@ from bench.fanout import measure_fanout
 from bench.grown import measure_grown
 from bench.meta_calls import measure_meta_calls
 from bench.rows import Row
+from bench.screen import measure_screen
 from bench.start import measure_start
+from bench.widget import measure_widget
 
 SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "ab": measure_meta_calls,
     "c": measure_fanout,
+    "d": measure_widget,
+    "e": measure_screen,
     "f": measure_start,
     "g": measure_grown,
 }
