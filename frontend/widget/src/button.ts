@@ -1,12 +1,13 @@
-/** The button on the page, its menu of channels and the chat's window behind it. */
+/** The button on the page: all that a visitor who only looks is sent. What opens comes when it is pressed. */
 
-import type { Channel, Config } from "./config";
-import { make, makeIcon } from "./dom";
-import { fire } from "./events";
-import css from "./look.css";
-import { makePanel } from "./panel";
+import type { Config } from "./config";
+import { addStyle, CHAT_ICON, make, makeIcon } from "./dom";
+import css from "./button.css";
+import { LOADED, reached } from "./ready";
 import { inkOn } from "./shared/colour";
-import { keep, recall } from "./shared/storage";
+import { recall } from "./shared/storage";
+import { warn } from "./warn";
+import type { Stage, Windows } from "./window";
 import { findWords } from "./words";
 
 export interface ButtonParts {
@@ -15,167 +16,73 @@ export interface ButtonParts {
   visit: string;
   locale: string;
   isInline: boolean;
+  fire: (event: string, ...args: unknown[]) => void;
   /** The visitor's first message has made the cards. */
   onStarted: () => void;
 }
 
 export interface Button {
-  show: () => void;
-  hide: () => void;
+  setOpen: (open: boolean) => void;
   destroy: () => void;
 }
 
-const HISTORY = "knopka.history";
+// The number is that of the agreement between the two files: a page may have loaded this one long ago.
+const WINDOW = "/w/static/window-1.js";
 
-export function drawButton({ config, base, visit, locale, isInline, onStarted }: ButtonParts): Button {
-  const words = findWords(locale);
+export function drawButton(parts: ButtonParts): Button {
+  const { config, base, locale, isInline } = parts;
   const life = new AbortController();
   const { signal } = life;
   const { channels } = config;
-  // One channel needs no menu: its own control is the button.
-  const only = channels.length < 2 ? channels[0]! : null;
-  let unread = 0;
-  let isOpen = false;
-  let isMenuOpen = false;
-
-  /** A channel is a link that works by itself; the chat is a button. Sites know it as `livechat`. */
-  const makeControl = ({ kind, link }: Channel): HTMLElement => {
-    const service = link ? kind : "livechat";
-    const control = link
-      ? make("a", { href: link, target: "_blank", rel: "noopener noreferrer" })
-      : make("button", { type: "button" });
-    control.className = `amo-button amo-button--${service}`;
-    control.onclick = () => {
-      fire("onButtonClick", service, link ?? "");
-      isMenuOpen = false;
-      if (link) paint();
-      else setOpen(!isOpen);
-    };
-    return control;
-  };
-  const nameOf = ({ kind, title, link }: Channel): string => title ?? (link ? kind : words.chat);
-  const makeItem = (channel: Channel): HTMLElement => {
-    const control = makeControl(channel);
-    const name = nameOf(channel);
-    const disc = make("i", { ariaHidden: "true" }, channel.link ? name.slice(0, 1).toUpperCase() : makeIcon("chat"));
-    control.append(disc, name);
-    return make("li", {}, control);
-  };
-
-  const list = make("ul", { id: "list" }, ...(only ? [] : channels.map(makeItem)));
-  const badge = make("b", { ariaHidden: "true" });
-  const main = only ? makeControl(only) : make("button", { type: "button", className: "amo-button" });
-  main.className += " amo-button--main main";
-  if (!only) {
-    main.setAttribute("aria-controls", "list");
-    main.onclick = () => {
-      isMenuOpen = !isOpen && !isMenuOpen;
-      if (isOpen) setOpen(false);
-      paint();
-    };
-  }
-
-  const panel = makePanel({
-    url: new URL(config.frame, base).href,
-    visit,
-    locale,
-    words,
-    signal,
-    onMessage: ({ type, count, exists }) => {
-      if (type === "close") {
-        setOpen(false);
-        main.focus();
-      }
-      if (type === "started") onStarted();
-      if (type === "sent") fire("onMessageSent");
-      if (type === "history") keep(HISTORY, exists ? "1" : "");
-      if (type === "unread" && count !== unread) fire("onUnreadChange", (unread = Number(count) || 0));
-      paint();
-    },
-  });
-
-  const section = make("section", { ariaLabel: words.contact }, panel.box, list, main);
+  const words = findWords(locale);
+  const isAlone = channels.length < 2;
+  const link = isAlone ? channels[0]!.link : null;
+  const main = link
+    ? make("a", { href: link, target: "_blank", rel: "noopener noreferrer" })
+    : make("button", { type: "button", ariaExpanded: "false" });
+  main.ariaLabel = isAlone ? (channels[0]!.title ?? words.chat) : words.contact;
+  main.append(makeIcon(CHAT_ICON));
+  const section = make("section", { ariaLabel: words.contact }, main);
   // Sites look for the chat by this name; the window itself is out of their styles' reach.
-  const marker = make("div", { id: "amo-livechat" });
-  const host = make("div", { id: "amobutton" }, marker);
+  const marker = make("div", { id: "amo-livechat", className: "amo-livechat amo-livechat_hidden" });
+  const host = make("div", { id: "amobutton", className: "amo-button-holder" }, marker);
   const root = host.attachShadow({ mode: "open" });
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
-  root.adoptedStyleSheets = [sheet];
+  main.className = "main amo-button amo-button--main";
+  section.style.setProperty("--brand", config.color);
+  section.style.setProperty("--ink", inkOn(config.color));
+  addStyle(root, css);
   root.append(section);
-  const brand = /^#\w{6}$/.test(config.color) ? config.color : "#2460d8";
-  section.style.setProperty("--brand", brand);
-  section.style.setProperty("--ink", inkOn(brand));
-
-  const paint = (): void => {
-    const isBusy = isOpen || isMenuOpen;
-    const name = isBusy ? words.close : only ? nameOf(only) : words.contact;
-    main.ariaLabel = unread ? `${name}, ${words.unread}: ${unread}` : name;
-    if (!only?.link) main.ariaExpanded = String(isBusy);
-    badge.textContent = String(unread);
-    badge.hidden = !unread || isBusy;
-    main.replaceChildren(makeIcon(isBusy ? "close" : "chat"), badge);
-    main.hidden = isInline && !only;
-    list.hidden = !(isInline || isMenuOpen) || !!only;
-    list.className = isInline ? "row" : "";
-    panel.box.classList.toggle("shut", !isOpen);
-    // On a phone the window covers the button: not before the frame has its own way out.
-    const isFull = isOpen && panel.isReady();
-    host.className = `amo-button-holder${isInline ? " amo-horisontal" : ""}${isFull ? " open" : ""}`;
-    section.className = isFull ? "open" : "";
-    marker.className = `amo-livechat amo-livechat_${isOpen ? "chat" : "hidden"}`;
-  };
-
-  const setOpen = (open: boolean): void => {
-    if (open === isOpen) return;
-    isOpen = open;
-    if (open) panel.load();
-    panel.tell(open);
-    paint();
-    fire(open ? "onChatShow" : "onChatHide");
-  };
-
-  section.onkeydown = (event) => {
-    const items = [...list.querySelectorAll<HTMLElement>("a,button")];
-    const at = items.indexOf(root.activeElement as HTMLElement);
-    const next = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1 }[event.key];
-    if (event.key === "Escape") {
-      isMenuOpen = false;
-      setOpen(false);
-      paint();
-      main.focus();
-    } else if (next !== undefined && !list.hidden) {
-      event.preventDefault();
-      items.at(next % items.length)!.focus();
-    }
-  };
-  document.addEventListener(
-    "pointerdown",
-    (event) => {
-      if (!isMenuOpen || event.composedPath().includes(host)) return;
-      isMenuOpen = false;
-      paint();
-    },
-    { signal, passive: true },
-  );
 
   /** Beside the body: pages swap it, and a transformed body would move what is fixed in it. */
   const attach = (): void => {
     if (!host.isConnected) document.documentElement.append(host);
   };
   const watch = new MutationObserver(attach);
-  watch.observe(document, { childList: true });
   watch.observe(document.documentElement, { childList: true });
-  paint();
   attach();
-  if (recall(HISTORY)) {
-    if (document.readyState === "complete") panel.load();
-    else addEventListener("load", panel.load, { signal });
-  }
+
+  let windows: Promise<Windows> | undefined;
+  const use = (work: (windows: Windows) => void): void => {
+    windows ??= import(base + WINDOW).then(({ open }) => open({ ...parts, host, signal } satisfies Stage));
+    windows!.then(
+      (loaded) => signal.aborted || work(loaded),
+      (error) => {
+        // The next press tries again.
+        windows = undefined;
+        warn(error);
+      },
+    );
+  };
+  main.onclick = () => use(({ press }) => press());
+  // Between pressing and letting go there is time to load.
+  main.onpointerdown = () => use(() => {});
+  if (isInline) use(() => {});
+  if (recall("knopka.history")) void reached(LOADED).then(() => use((loaded) => loaded.prepare()));
 
   return {
-    show: () => setOpen(true),
-    hide: () => setOpen(false),
+    setOpen(open) {
+      if (open || windows) use((loaded) => loaded.setOpen(open));
+    },
     destroy: () => {
       life.abort();
       watch.disconnect();

@@ -15,7 +15,7 @@ export function listen(name: string, callback: Callback): void {
 }
 
 export function fire(name: string, ...args: unknown[]): void {
-  for (const callback of [...(callbacks.get(name)?.values() ?? [])]) call(callback, ...args);
+  callbacks.get(name)?.forEach((callback) => call(callback, ...args));
 }
 
 /** A page's own fault is reported as the page's own and goes no further. */

@@ -17,7 +17,14 @@ const GENERATIONS: readonly Names[] = [
 /** What a site's snippet has left on the page. */
 export interface Snippet {
   names: Names;
-  site: { id: string; hash: string; locale?: unknown; inline?: unknown };
+  site: {
+    id: unknown;
+    hash: unknown;
+    locale?: unknown;
+    inline?: unknown;
+    params?: unknown;
+    setMeta?: unknown;
+  };
 }
 
 /** A page's global, whatever it is; an element with that id counts as none. */
@@ -28,9 +35,8 @@ export function readGlobal(name: string): unknown {
 
 /** The script is named after its object; one with another name finds the first object there is. */
 export function findSnippet(scriptId: string): Snippet | undefined {
-  const found = GENERATIONS.flatMap((names) => {
-    const { id, hash, locale, inline } = Object(readGlobal(names.object));
-    return id && hash ? [{ names, site: { id: String(id), hash: String(hash), locale, inline } }] : [];
-  });
+  const found = GENERATIONS.map((names) => ({ names, site: readGlobal(names.object) as Snippet["site"] })).filter(
+    ({ site }) => site?.id && site.hash,
+  );
   return found.find(({ names }) => scriptId.startsWith(names.object)) ?? found[0];
 }

@@ -6,6 +6,7 @@ import { call, fire, listen } from "./events";
 import { findSnippet, readGlobal, type Snippet } from "./generations";
 import type { Verdict } from "./meta";
 import { makeOutbox } from "./outbox";
+import { PARSED, reached } from "./ready";
 import { request } from "./transport";
 import { findVisit } from "./visit";
 import { warn } from "./warn";
@@ -20,35 +21,12 @@ interface Knopka {
   adopt: (snippet: Snippet) => void;
 }
 
-const RETRY_MS = [2_000, 10_000, 60_000];
-
 /** Entries of the queues are `arguments` objects or arrays of other windows; anything array-like will do. */
-const listOf = (value: unknown): unknown[] => {
-  try {
-    return typeof value === "object" ? Array.prototype.slice.call(value) : [];
-  } catch {
-    return [];
-  }
-};
+const listOf = (value: unknown): unknown[] => [].slice.call(Object(value));
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function fetchConfig(url: string): Promise<Config | null> {
-  for (const ms of [...RETRY_MS, 0]) {
-    const { status, body } = await request(url);
-    if (status === 200 && body) return body as Config;
-    if (status === 404) break;
-    await pause(ms);
-  }
-  return null;
-}
-
-async function whenParsed(): Promise<void> {
-  if (document.readyState === "loading") await new Promise((done) => addEventListener("DOMContentLoaded", done));
-}
-
-function makeKnopka(base: string, { names, site: { id, hash } }: Snippet): Knopka {
-  const address = `${encodeURIComponent(id)}/${encodeURIComponent(hash)}`;
+function makeKnopka(base: string, { names, site }: Snippet): Knopka {
+  const id = String(site.id);
+  const address = [id, String(site.hash)].map(encodeURIComponent).join("/");
   const config = readGlobal(names.config) as { onlinechat?: { user_id?: unknown } } | undefined;
   const visit = findVisit(id, config?.onlinechat?.user_id);
   const outbox = makeOutbox(`${base}/w/meta/${address}`, visit);
@@ -59,24 +37,22 @@ function makeKnopka(base: string, { names, site: { id, hash } }: Snippet): Knopk
   const draw = async ({ site }: Snippet): Promise<void> => {
     if (isWanted) return;
     isWanted = true;
-    const config = await fetchConfig(`${base}/w/config/${address}`);
-    await whenParsed();
+    const { body } = await request(`${base}/w/config/${address}`);
+    const config = body as Config | null;
+    await reached(PARSED);
     if (!isWanted || button) return;
-    if (!config?.channels.length) return warn("no button to show here");
+    if (!config?.channels.length) return warn("no button");
     const locale = String(site.locale ?? config.locale);
     const isInline = Boolean(site.inline ?? config.inline);
-    button = drawButton({ config, base, visit, locale, isInline, onStarted: outbox.ask });
+    button = drawButton({ config, base, visit, locale, isInline, fire, onStarted: outbox.ask });
     fire("onChatReady");
-    if (wantsChat) button.show();
+    button.setOpen(wantsChat);
   };
 
   const obey = (command: unknown): void => {
-    if (command === "runChatShow") {
-      wantsChat = true;
-      button?.show();
-    } else if (command === "runChatHide") {
-      wantsChat = false;
-      button?.hide();
+    if (command === "runChatShow" || command === "runChatHide") {
+      wantsChat = command === "runChatShow";
+      button?.setOpen(wantsChat);
     } else if (command === "runDestroy") {
       isWanted = false;
       button?.destroy();
@@ -94,15 +70,18 @@ function makeKnopka(base: string, { names, site: { id, hash } }: Snippet): Knopk
   };
 
   const knopka = ((name, argument) => tolerate(() => run(name, argument))) as Knopka;
-  knopka.setMeta = (params) => tolerate(() => outbox.setMeta(params)) ?? Promise.resolve([]);
+  knopka.setMeta = (params) =>
+    outbox.setMeta(params).catch((error) => {
+      warn(error);
+      return [];
+    });
   knopka.adopt = (snippet) => {
     const { names, site } = snippet;
-    if (site.id !== id) return;
+    const { params } = site;
+    if (String(site.id) !== id) return;
     const globals = window as unknown as Globals;
-    const object = globals[names.object] as Globals;
-    const { params } = object;
-    object["params"] = [];
-    object["setMeta"] = knopka.setMeta;
+    site.params = [];
+    site.setMeta = knopka.setMeta;
     for (const one of listOf(params)) knopka.setMeta(one);
     const queued = (globals[names.command] as { q?: unknown } | undefined)?.q;
     globals[names.command] = knopka;
@@ -113,22 +92,20 @@ function makeKnopka(base: string, { names, site: { id, hash } }: Snippet): Knopk
 }
 
 /** Nothing of ours is ever thrown into the page. */
-function tolerate<T>(work: () => T): T | undefined {
+function tolerate(work: () => void): void {
   try {
-    return work();
+    work();
   } catch (error) {
     warn(error);
-    return undefined;
   }
 }
 
 tolerate(() => {
-  const { currentScript } = document;
-  const script = (currentScript ?? document.querySelector('script[src*="/button.js"]')) as HTMLScriptElement | null;
+  const script = document.currentScript as HTMLScriptElement | null;
   const snippet = findSnippet(script?.id ?? "");
   // Our host, with the path in front of `/js/button.js` or `/v1/button.js` if there is one.
   const base = /^(http.+)\/[^/]+\/[^/]+\.js/.exec(script?.src ?? "")?.[1];
-  if (!snippet || !base) return warn("the snippet is missing or incomplete");
+  if (!snippet || !base) return warn("no snippet");
   const first = readGlobal("knopka") as Partial<Knopka> | undefined;
   if (first?.adopt) return first.adopt(snippet);
   const knopka = makeKnopka(base, snippet);

@@ -7,6 +7,7 @@ export interface Verdict {
 }
 
 export interface Copy {
+  /** Empty where JSON has no word for the whole. */
   text: string;
   /** What JSON cannot carry, told in the words of verdicts. */
   dropped: Verdict[];
@@ -16,7 +17,8 @@ export interface Copy {
 // whole numbers of 63 bits; one greedy path must not take the rest of the call with it.
 const MOST_NODES = 4500;
 const MOST_DEPTH = 26;
-const MOST_TEXT = 65_536;
+// A long text weighs as much as many nodes: 64 KiB fill a call.
+const NODE_TEXT = 16;
 
 // Pages that break JSON later do not break us.
 const { stringify } = JSON;
@@ -30,10 +32,9 @@ export function copyParams(params: unknown): Copy {
   const dropped: Verdict[] = [];
   const parents: unknown[] = [];
   let nodes = 0;
-  let size = 0;
 
   const drop = (path: string, verdict: string, reason: string): void => {
-    if (dropped.length < 50) dropped.push({ path, verdict, reason });
+    dropped.push({ path, verdict, reason });
   };
 
   const writeMember = (owner: object, key: string | number, path: string): string | void => {
@@ -58,7 +59,7 @@ export function copyParams(params: unknown): Copy {
     for (const key of Object.keys(value)) {
       const place = path ? `${path}.${key}` : key;
       if (nodes >= MOST_NODES) break;
-      if (/^(__proto__|constructor|prototype)$|.{128}/s.test(key)) drop(place.slice(0, 200), "ignored_unknown_key", "not a key");
+      if (/^(__proto__|constructor|prototype)$|.{128}/s.test(key)) drop(place.slice(0, 200), "ignored_unknown_key", "not JSON");
       else {
         const text = writeMember(value, key, place);
         if (text) members.set(quote(key), `${quote(key)}:${text}`);
@@ -69,8 +70,8 @@ export function copyParams(params: unknown): Copy {
 
   /** JSON text, nothing for what JSON leaves out, or an error for what it cannot hold. */
   const write = (value: unknown, path: string): string | void => {
-    if (typeof value === "string") size += value.length;
-    if (++nodes >= MOST_NODES || size > MOST_TEXT) return drop(path, "refused_limit", "too large");
+    nodes += typeof value === "string" ? 1 + value.length / NODE_TEXT : 1;
+    if (nodes >= MOST_NODES) return drop(path, "refused_limit", "too large");
     if (value === undefined) return;
     if (value === null || typeof value === "boolean") return String(value);
     if (typeof value === "string") return quote(value);
@@ -82,25 +83,23 @@ export function copyParams(params: unknown): Copy {
     try {
       // Array.prototype.toJSON is what old frameworks break arrays with.
       if (Array.isArray(value)) return writeList(value, path);
-      const { toJSON, valueOf } = value as { toJSON?: unknown; valueOf: unknown };
-      const bare = typeof toJSON === "function" ? toJSON : valueOf;
-      const plain: unknown = typeof bare === "function" ? bare.call(value) : value;
-      return plain === value ? writeObject(value, path) : write(plain, path);
+      const { toJSON } = value as { toJSON?: unknown };
+      return typeof toJSON === "function" ? write(toJSON.call(value), path) : writeObject(value, path);
     } finally {
       parents.pop();
     }
   };
 
-  return { text: writeMember([params], 0, "") || "{}", dropped };
+  return { text: writeMember([params], 0, "") ?? "", dropped };
 }
 
-/** Tells calls with the same content from others; two lanes and the length make it 64 bits and more. */
+/** Tells calls with the same content from others; two lanes of 32 bits, and the length. */
 export function digest(text: string): string {
   let left = 7;
   let right = 9;
   for (let i = 0; i < text.length; i++) {
     left = Math.imul(left ^ text.charCodeAt(i), 0x01000193);
-    right = Math.imul(right + text.charCodeAt(i), 0x5bd1e995) ^ (right >>> 15);
+    right = Math.imul(right + text.charCodeAt(i), 0x01000193);
   }
   return `${left}.${right}.${text.length}`;
 }

@@ -5,7 +5,6 @@ import { copyParams, digest, quote, type Verdict } from "./meta";
 import { makeId } from "./shared/random";
 import { forget, keep, listKept, recall } from "./shared/storage";
 import { request, type Answer } from "./transport";
-import { warn } from "./warn";
 
 interface Call {
   key: string;
@@ -14,6 +13,7 @@ interface Call {
   at: number;
   dropped: Verdict[];
   verdicts?: Verdict[];
+  /** What callers of the same content are given: the verdicts as they are known by now. */
   promise: Promise<Verdict[]>;
   done: (verdicts: Verdict[]) => void;
   isBeaconed?: boolean;
@@ -48,8 +48,8 @@ export function makeOutbox(url: string, visit: string): Outbox {
   const known = new Map<string, Call>();
   let waiting: Call[] = [];
   let inFlight: Call[] = [];
-  /** So many calls of a request that could not be read still have to go each alone. */
-  let alone = 0;
+  /** A request could not be read: from then on each call goes alone, so that none spoils another. */
+  let isAlone = false;
   let isBusy = false;
   let isAsking = false;
   let timer = 0;
@@ -82,6 +82,7 @@ export function makeOutbox(url: string, visit: string): Outbox {
     forget(prefix + call.key);
     call.verdicts = [...call.dropped, ...answered];
     call.done(call.verdicts);
+    call.promise = Promise.resolve(call.verdicts);
     if (isNews) fire("onMetaResult", call.verdicts, call.key);
   };
 
@@ -93,34 +94,32 @@ export function makeOutbox(url: string, visit: string): Outbox {
 
   /** The longest beginning of the calls that fits one request; one call always goes. */
   const takeBatch = (calls: Call[]): Call[] => {
-    let count = Math.min(alone ? 1 : MOST_CALLS, calls.length);
+    let count = Math.min(isAlone ? 1 : MOST_CALLS, calls.length);
     while (count > 1 && measure(writeBody(calls.slice(0, count))) > MOST_BYTES) count--;
     return calls.slice(0, count);
   };
 
-  const read = ({ status, body, waitMs }: Answer, isAbout: boolean): void => {
+  /** Take an answer in; false when it has to be asked for again. */
+  const read = ({ status, body, waitMs }: Answer, isAbout: boolean): boolean => {
     const { calls, window, error } = Object(body);
-    failures = 0;
-    if (status === 200) {
+    if (calls) {
       const before = waiting.length;
-      if (isAbout && alone) alone--;
       for (const { key, verdicts } of calls) {
         const call = [...waiting, ...inFlight].find((one) => one.key === key);
         if (call) settle(call, verdicts);
       }
       // Once the cards exist nothing has to wait any longer.
       isAsking = waiting.length > 0 && (isAbout ? Boolean(window) : waiting.length < before);
-    } else if (!status || status === 429 || status > 499) {
-      failures = 1;
+    } else if (status < 400 || status === 429 || status > 499) {
       blockedUntil = performance.now() + waitMs;
+      return false;
     } else if (inFlight.length > 1) {
-      // Not readable: each alone, so that one call spoils nobody else's.
-      alone = inFlight.length;
+      isAlone = true;
     } else {
-      if (alone) alone--;
       known.clear();
       for (const call of inFlight) settle(call, judge(status === 413 ? "refused_limit" : "refused_bad_value", error?.message ?? null));
     }
+    return true;
   };
 
   const flush = async (): Promise<void> => {
@@ -130,17 +129,10 @@ export function makeOutbox(url: string, visit: string): Outbox {
     const isAbout = inFlight.length > 0;
     const keys = waiting.slice(0, MOST_CALLS).map(({ key }) => `"${key}"`);
     const body = isAbout ? writeBody(inFlight) : `{"visit":"${visit}","keys":[${keys}]}`;
-    const keepalive = !failures && measure(body) <= MOST_BYTES;
-    const before = failures;
     isAsking = isAsking && isAbout;
-    const answer = await request(isAbout ? url : `${url}/verdicts`, { method: "POST", body, keepalive });
-    try {
-      read(answer, isAbout);
-    } catch {
-      failures = 1;
-    }
-    if (failures) failures += before;
-    if (failures === 3) warn("no answer, trying again");
+    // One call that is larger than a browser carries along fails once, and goes without keepalive.
+    const answer = await request(isAbout ? url : `${url}/verdicts`, { method: "POST", body, keepalive: !failures });
+    failures = read(answer, isAbout) ? 0 : failures + 1;
     inFlight = [];
     isBusy = false;
     schedule(failures && Math.min(LONGEST_PAUSE_MS, 500 * 2 ** failures) * (1 + Math.random()));
@@ -169,20 +161,18 @@ export function makeOutbox(url: string, visit: string): Outbox {
   document.addEventListener("visibilitychange", () => (document.hidden ? leave() : ask()));
 
   // What earlier pages could not deliver goes first, under its old keys.
-  const kept = listKept(prefix).map((name) => ({ key: name.slice(prefix.length), value: recall(name) ?? "" }));
-  kept.sort((a, b) => parseFloat(a.value) - parseFloat(b.value));
-  for (const { key, value } of kept) accept(value.slice(value.indexOf(" ") + 1), [], key, parseFloat(value));
+  const kept = listKept(prefix).map((name) => [recall(name) ?? "", name.slice(prefix.length)] as const);
+  for (const [value, key] of kept.sort()) accept(value.slice(value.indexOf(" ") + 1), [], key, parseFloat(value));
   schedule(0);
 
   return {
     ask,
-    setMeta(params) {
-      const refuse = (verdict: string, reason: string): Promise<Verdict[]> => Promise.resolve(judge(verdict, reason));
-      if (!params || typeof params !== "object" || Array.isArray(params)) return refuse("refused_bad_value", "not an object");
-      if (queue.length >= MOST_QUEUED) return refuse("refused_limit", "not accepted");
+    async setMeta(params) {
       const { text, dropped } = copyParams(params);
+      if (text[0] !== "{") return judge("refused_bad_value", "not JSON");
       const twin = known.get(digest(text));
-      if (twin && Date.now() - twin.at < DAY_MS) return twin.verdicts ? Promise.resolve(twin.verdicts) : twin.promise;
+      if (twin && Date.now() - twin.at < DAY_MS) return twin.promise;
+      if (queue.length >= MOST_QUEUED) return judge("refused_limit", "too large");
       lastAt = Math.max(Date.now(), lastAt + 0.01);
       const call = accept(text, dropped, makeId(), lastAt);
       keep(prefix + call.key, `${lastAt} ${text}`);

@@ -2,14 +2,16 @@
 
 import { make } from "./dom";
 import { MARK, readEnvelope, type ToFrame } from "./shared/protocol";
-import type { Words } from "./words";
+import type { WindowWords } from "./window-words";
 
 export interface PanelParts {
   url: string;
   visit: string;
   locale: string;
-  words: Words;
+  words: WindowWords & { chat: string };
   signal: AbortSignal;
+  /** The window covers the whole screen. */
+  isFull: () => boolean;
   onMessage: (message: Record<string, unknown>) => void;
 }
 
@@ -24,9 +26,8 @@ export interface Panel {
 }
 
 const PATIENCE_MS = 15_000;
-const phone = matchMedia("(max-width:480px)");
 
-export function makePanel({ url, visit, locale, words, signal, onMessage }: PanelParts): Panel {
+export function makePanel({ url, visit, locale, words, signal, isFull, onMessage }: PanelParts): Panel {
   const { origin } = new URL(url);
   const note = make("p", { role: "status" });
   const box = make("div", { className: "window shut" }, note);
@@ -44,7 +45,7 @@ export function makePanel({ url, visit, locale, words, signal, onMessage }: Pane
     isOpen = isSeen;
     if (!isReady) return;
     postVisit();
-    post(isOpen ? { type: "show", full: phone.matches, focus: navigator.userActivation?.isActive } : { type: "hide" });
+    post(isOpen ? { type: "show", full: isFull(), focus: navigator.userActivation?.isActive } : { type: "hide" });
   };
 
   const load = (): void => {
@@ -77,7 +78,6 @@ export function makePanel({ url, visit, locale, words, signal, onMessage }: Pane
     },
     { signal },
   );
-  phone.addEventListener("change", () => tell(isOpen), { signal });
   addEventListener("popstate", () => tell(isOpen), { signal });
 
   return { box, isReady: () => isReady, load, tell };

@@ -16,7 +16,7 @@ export async function request(url: string, init?: RequestInit): Promise<Answer> 
   try {
     const response = await fetch(url, { credentials: "omit", ...init });
     answer.status = response.status;
-    answer.waitMs = (Number(response.headers.get("Retry-After")) || 0) * 1000;
+    answer.waitMs = Number(response.headers.get("Retry-After")) * 1000 || 0;
     answer.body = await response.json();
   } catch {
     // No answer, or one without JSON: the status tells them apart.

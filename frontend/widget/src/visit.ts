@@ -8,9 +8,9 @@ const LIFETIME_MS = 30 * 24 * 3600_000;
 
 /** The same browser keeps its visit for 30 days, unless another button or another user comes. */
 export function findVisit(button: string, user: unknown): string {
-  const [since, owner] = (recall("knopka.visit.of") ?? "").split(" ");
   const kept = recall("knopka.visit");
-  const wanted = digest(`${button} ${user ?? ""}`);
+  const [since, owner] = (recall("knopka.visit.of") ?? "").split(" ");
+  const wanted = digest(button + user);
   if (kept && owner === wanted && Date.now() - Number(since) < LIFETIME_MS) return kept;
   const visit = makeId();
   keep("knopka.visit", visit);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mimetypes
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from knopka.web.errors import NOTHING_HERE
 
 FOLDER = Path(__file__).parent / "static"
 IMMUTABLE = b"public, max-age=31536000, immutable"
+HASHED = re.compile(r"-[0-9a-f]{4,}\.\w+\Z")
 LOADER = b"public, max-age=300, stale-while-revalidate=86400"
 NOT_BUILT = (
     "The browser code is not built yet.\n\n"
@@ -148,5 +150,6 @@ async def get_release(request: AnyRequest) -> Answer:
 
 @route("/w/static/{name:str}", http_method=READ)
 async def get_widget_file(request: AnyRequest) -> Answer:
-    """A file of the chat; its name holds the hash of its content."""
-    return _static(request).answer(request, f"widget/{request.path_params['name']}", IMMUTABLE)
+    """A file of the chat. Its name holds the hash of its content, but for `window-1.js`, which loaders name."""
+    name = str(request.path_params["name"])
+    return _static(request).answer(request, f"widget/{name}", IMMUTABLE if HASHED.search(name) else LOADER)

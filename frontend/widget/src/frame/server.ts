@@ -21,7 +21,7 @@ export class Server {
     this.#name = `knopka.token.${buttonId}`;
   }
 
-  get token(): string | null {
+  get token(): string | null | undefined {
     return recall(this.#name);
   }
 

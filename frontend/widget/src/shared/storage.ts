@@ -2,38 +2,30 @@
 
 const memory = new Map<string, string>();
 
-export function recall(name: string): string | null {
-  let kept = memory.get(name) ?? null;
+function attempt<T>(work: () => T): T | undefined {
   try {
-    kept ??= localStorage.getItem(name);
+    return work();
   } catch {
-    // Blocked: the memory is all there is.
+    return;
   }
-  return kept;
 }
 
+export const recall = (name: string): string | null | undefined =>
+  memory.get(name) ?? attempt(() => localStorage.getItem(name));
+
 export function keep(name: string, value: string): void {
-  try {
+  memory.set(name, value);
+  attempt(() => {
     localStorage.setItem(name, value);
-  } catch {
-    memory.set(name, value);
-  }
+    memory.delete(name);
+  });
 }
 
 export function forget(name: string): void {
   memory.delete(name);
-  try {
-    localStorage.removeItem(name);
-  } catch {
-    // Blocked: the memory was all there was.
-  }
+  attempt(() => localStorage.removeItem(name));
 }
 
 /** Names that survived from earlier pages; what is in memory alone cannot have. */
-export function listKept(prefix: string): string[] {
-  try {
-    return Object.keys(localStorage).filter((name) => name.startsWith(prefix));
-  } catch {
-    return [];
-  }
-}
+export const listKept = (prefix: string): string[] =>
+  attempt(() => Object.keys(localStorage).filter((name) => name.startsWith(prefix))) ?? [];
