@@ -1,6 +1,6 @@
 """The page «Добавление информации. Кнопка обратной связи», sentence by sentence, through HTTP.
 
-What the page says of its script is in tests/browser/test_feedback_button_script.py.
+What the page says of its script is in tests/browser/test_widget.py.
 """
 
 from __future__ import annotations
