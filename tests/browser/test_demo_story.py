@@ -1,4 +1,4 @@
-"""The product as a newcomer meets it: the demo's page, the chat and the operator's inbox on the real server."""
+"""The product as a newcomer meets it: page, chat and inbox of the demo, on the real server."""
 
 from __future__ import annotations
 
