@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -102,6 +103,12 @@ async def test_the_frame_of_a_button_names_its_sites_and_no_other_page_does(serv
     policy = frame.headers["content-security-policy"]
     assert policy == f"{PAGE}; trusted-types 'none'; frame-ancestors {SHOP} {server.url}"
     assert "set-cookie" not in frame.headers
+
+
+async def test_every_feature_is_named_once_and_off(server: Running) -> None:
+    named = (await server.client.get("/healthz")).headers["permissions-policy"].split(", ")
+    assert len(named) == len(set(named)) > 10
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*=\(\)", feature) and len(feature) > 5 for feature in named)
 
 
 async def test_plain_http_promises_no_tls(server: Running) -> None:

@@ -29,7 +29,11 @@ STEP = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST_STEP = timedelta(days=366)
 LAST_YEAR = 2099
-FILES = {"demo.js": b"text/javascript; charset=utf-8", "demo.css": b"text/css; charset=utf-8"}
+FILES = {
+    "demo.js": b"text/javascript; charset=utf-8",
+    "demo.css": b"text/css; charset=utf-8",
+    "icon.svg": b"image/svg+xml",
+}
 
 TEXTS: Mapping[str, Mapping[str, Any]] = {
     "ru": {

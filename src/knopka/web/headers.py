@@ -20,7 +20,7 @@ NO_FEATURES = ", ".join(
         *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media"),
         *("fullscreen", "geolocation", "gyroscope", "hid", "idle-detection", "magnetometer", "microphone"),
         *("midi", "payment", "picture-in-picture", "screen-wake-lock", "serial", "storage-access", "usb"),
-        *("web-share", "xr-spatial-tracking"),
+        "xr-spatial-tracking",
     )
 )
 NOTHING = "default-src 'none'; frame-ancestors 'none'; sandbox"
