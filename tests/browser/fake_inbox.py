@@ -150,7 +150,7 @@ class FakeInbox:
     def _append(self, number: int, direction: str, text: str, key: str, at: int) -> Json:
         conversation, messages = self.conversations[number], self.messages[number]
         author = (
-            {"kind": "operator", "name": "Olga"} if direction == "out" else {"kind": "visitor", "name": ""}
+            {"kind": "operator", "name": "Olga"} if direction == "out" else {"kind": "visitor", "name": None}
         )
         message = {
             "id": number * 100_000 + len(messages) + 1,

@@ -39,7 +39,7 @@ export interface Message {
   conversation_id: number;
   seq: number;
   direction: Direction;
-  author: { kind: "visitor" | "operator" | "system"; name: string };
+  author: { kind: "visitor" | "operator" | "system"; name: string | null };
   text: string;
   key: string;
   state: MessageState;

@@ -61,6 +61,8 @@ class Desk {
   #line: Line | null = null;
   #cursor: number | null = null;
   #bridging = false;
+  /** From the loss of the line until all that was missed is here. */
+  #isBehind = true;
   #bridgeAgain = false;
   #bridgeRetry: number | undefined;
   #poll: number | undefined;
@@ -197,7 +199,6 @@ class Desk {
     if (known) this.unread = Math.max(0, this.unread + merged.unread - known.unread);
     else if (merged.unread > 0 && this.#cursor !== null) this.#recountSoon();
     this.conversations.set(heard.id, merged);
-    if (this.#cursor !== null) this.#cursor = Math.max(this.#cursor, heard.changed_at);
     if (known?.unsorted?.state !== merged.unsorted?.state || known?.unsorted?.uid !== merged.unsorted?.uid) this.#sortSoon();
     void this.#threads.get(heard.id)?.known(merged.last_seq);
   }
@@ -246,6 +247,7 @@ class Desk {
   }
 
   #lost(failures: number): void {
+    this.#isBehind = true;
     if (!navigator.onLine) this.connection = "offline";
     else if (failures < SOCKET_FAILURES) this.connection = "lost";
     else this.#startPolling();
@@ -262,6 +264,7 @@ class Desk {
       case "conversation":
         if (event.message) this.#threads.get(event.conversation.id)?.take(event.message);
         this.apply(event.conversation);
+        this.#follow(event.conversation.changed_at);
         if (event.message?.direction === "in") this.typingIn.delete(event.conversation.id);
         return;
       case "card":
@@ -275,6 +278,11 @@ class Desk {
         if (event.now) this.#sync(event.now);
         return;
     }
+  }
+
+  /** What is heard while nothing is missing need not be asked for again. */
+  #follow(at: number): void {
+    if (!this.#isBehind && this.#cursor !== null) this.#cursor = Math.max(this.#cursor, at);
   }
 
   #hearTyping(id: number): void {
@@ -308,12 +316,13 @@ class Desk {
 
   async #bridgeOnce(): Promise<void> {
     const cursor = this.#cursor ?? (await this.#firstPage());
-    for (let since = cursor, more = true; more; since = this.#cursor ?? since) {
+    for (let since = cursor, more = true; more; since = this.#cursor) {
       const changes = await listChanges(since);
       for (const conversation of changes.conversations) this.apply(conversation);
       this.#cursor = Math.max(since, changes.cursor);
       more = changes.more && this.#cursor > since;
     }
+    this.#isBehind = this.connection !== "live";
     for (const id of this.#reading.keys()) void this.#tellRead(id);
     for (const thread of this.#threads.values()) this.#wake(thread);
     void this.#shownCard?.load();

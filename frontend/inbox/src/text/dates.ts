@@ -11,10 +11,10 @@ function format(at: number, options: Intl.DateTimeFormatOptions): string {
   return formatter.format(at);
 }
 
-export const clock = (at: number): string => format(at, { hour: "2-digit", minute: "2-digit" });
+export const clock = (at: number): string => format(at, { hour: "numeric", minute: "2-digit" });
 export const date = (at: number): string => format(at, { day: "numeric", month: "long", year: "numeric" });
 export const dateTime = (at: number): string =>
-  format(at, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+  format(at, { day: "numeric", month: "short", year: "numeric", hour: "numeric", minute: "2-digit" });
 /** The same text for two moments of one day in the account's zone. */
 export const dayKey = (at: number): string => format(at, { day: "numeric", month: "numeric", year: "numeric" });
 

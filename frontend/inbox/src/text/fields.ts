@@ -38,6 +38,8 @@ function shownValue(field: FilledField, item: FieldItem): Shown {
       return { kind: "text", text: momentText(item.value, date) };
     case "date_time":
       return { kind: "text", text: momentText(item.value, dateTime) };
+    case "tracking_data":
+      return /^https?:/i.test(text) ? { kind: "link", address: text, text } : { kind: "text", text };
     case "url":
       return { kind: "link", address: text, text };
     case "textarea":
@@ -100,7 +102,13 @@ export function moneyText(value: unknown): string {
   if (!Number.isFinite(amount)) return asText(value);
   const { locale, currency } = language;
   const fraction = Number.isInteger(amount) ? 0 : 2;
-  return new Intl.NumberFormat(locale, { style: "currency", currency, minimumFractionDigits: fraction, maximumFractionDigits: fraction }).format(amount);
+  return new Intl.NumberFormat(locale, {
+    style: "currency",
+    currency,
+    currencyDisplay: "narrowSymbol",
+    minimumFractionDigits: fraction,
+    maximumFractionDigits: fraction,
+  }).format(amount);
 }
 
 function numberText(value: unknown): string {

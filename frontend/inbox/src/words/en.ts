@@ -126,11 +126,8 @@ export const en = {
     windowUntil: (when: string) => `until ${when}`,
     showAll: (n: number) => `Show all ${n}`,
     botParams: "For the bot",
-    openPage: "Open the page in a new tab",
     stage: "Stage",
     created: "Created",
-    copy: "Copy",
-    copied: "Copied.",
   },
   unsorted: {
     badge: "Unsorted",
@@ -164,15 +161,12 @@ export const en = {
     palette: "Commands",
     help: "This help",
     leave: "Leave the field, go back to the list",
-    newLine: "New line",
-    send: "Send",
   },
   palette: {
     title: "Commands",
     placeholder: "Type a command or a name…",
     nothing: "Nothing found",
-    actions: "Actions",
-    conversations: "Conversations",
+    list: (name: string) => `List: ${name}`,
     results: (n: number) => count(n, "result", "results"),
   },
   settings: {

@@ -129,11 +129,8 @@ export const ru: Words = {
     windowUntil: (when) => `до ${when}`,
     showAll: (n) => `Показать все ${n}`,
     botParams: "Для бота",
-    openPage: "Открыть страницу в новой вкладке",
     stage: "Этап",
     created: "Создана",
-    copy: "Копировать",
-    copied: "Скопировано.",
   },
   unsorted: {
     badge: "Неразобранное",
@@ -167,15 +164,12 @@ export const ru: Words = {
     palette: "Команды",
     help: "Эта справка",
     leave: "Выйти из поля, вернуться к списку",
-    newLine: "Новая строка",
-    send: "Отправить",
   },
   palette: {
     title: "Команды",
     placeholder: "Команда или имя…",
     nothing: "Ничего не найдено",
-    actions: "Действия",
-    conversations: "Диалоги",
+    list: (name) => `Список: ${name}`,
     results: (n) => count(n, "результат", "результата", "результатов"),
   },
   settings: {
