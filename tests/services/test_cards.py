@@ -282,6 +282,17 @@ async def test_data_of_a_visit_that_nobody_writes_from_finds_the_lead_of_another
     assert await story.fields(second) == {CITY: "Omsk"}
 
 
+async def test_a_visit_goes_on_with_the_lead_that_another_visit_opened(story: Story) -> None:
+    first = await story.write_in()
+    await story.decline(first)
+    second = await story.write_in(visit=OTHER)
+    assert await story.set_meta({**city("Tver"), "bot_params": {"a": 1}}) == {
+        "lead.custom_fields[0]": "filled",
+        "bot_params.a": "passed_to_bot",
+    }
+    assert await story.fields(second) == {CITY: "Tver"}
+
+
 async def test_two_chats_of_one_visit_share_contact_and_lead(story: Story) -> None:
     first = await story.say(token="one")
     second = await story.say(token="two")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
+import psycopg
 import pytest
 
-from knopka.db.database import Database, WriterLimits
+from knopka.db import visitors
+from knopka.db.database import Database, Transaction, WriterLimits
 from knopka.domain.errors import Conflict, Unavailable
 from knopka.services import cards, desk
+from knopka.services.cards import Filling
+from knopka.services.journal import hash_visit
 from tests.services.story import CITY, VISIT, Story, city, note, verdicts
 
 pytestmark = pytest.mark.anyio
@@ -142,6 +147,53 @@ async def test_a_message_a_decline_and_data_at_once_leave_at_most_one_open_lead(
         page = await story.read(cards.list_unsorted)
         assert len(page.unsorted) == 1
         assert page.unsorted[0].lead_id != lead_id
+
+
+async def test_two_chats_of_one_contact_that_write_at_once_open_one_new_lead(story: Story) -> None:
+    lead_id = await story.write_in()
+    await story.say(token="two")
+    for attempt in range(8):
+        await story.decline(lead_id)
+        said = await together(
+            lambda attempt=attempt: story.say(visit=None, key=f"one-{attempt:04}", shard="one"),
+            lambda attempt=attempt: story.say(token="two", visit=None, key=f"two-{attempt:04}", shard="two"),
+        )
+        leads = {await story.lead_of(accepted) for accepted in said}
+        assert len(leads) == 1
+        (lead_id,) = leads
+
+
+async def test_the_cards_are_held_while_a_page_writes_on_them(
+    story: Story, request: pytest.FixtureRequest
+) -> None:
+    """S-WEB-10, asked from a second connection: SQLite has one writer, there nobody can ask."""
+    lead_id = await story.write_in()
+    if story.database.dialect == "sqlite":
+        return
+    url = request.getfixturevalue("store_url")
+
+    def held_tables(tx: Transaction, *, now: datetime) -> list[str]:
+        visit = visitors.touch_visit(tx, story.source, hash_visit(VISIT), "", now)
+        Filling(tx, story.catalog, story.source, visit, now)
+        return [table for table in CARDS if _is_held(url, table, lead_id)]
+
+    assert await story.write(held_tables) == list(CARDS)
+
+
+CARDS = {
+    "contacts": "SELECT 1 FROM contacts WHERE id = (SELECT contact_id FROM leads WHERE id = %s)",
+    "leads": "SELECT 1 FROM leads WHERE id = %s",
+    "incoming_leads": "SELECT 1 FROM incoming_leads WHERE lead_id = %s",
+}
+
+
+def _is_held(url: str, table: str, lead_id: int) -> bool:
+    with psycopg.connect(url) as other:
+        try:
+            other.execute(f"{CARDS[table]} FOR UPDATE NOWAIT".encode(), (lead_id,))
+        except psycopg.errors.LockNotAvailable:
+            return True
+    return False
 
 
 async def test_two_operators_who_decide_at_once_do_not_both_succeed(story: Story) -> None:

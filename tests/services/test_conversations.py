@@ -89,6 +89,8 @@ async def test_marks_only_go_forward_and_never_beyond_the_last_message(story: St
         MessageState.SENT,
     ]
     await seen(story, chat, 1, 1)
+    conversation = await story.read(desk.get_conversation, chat)
+    assert (conversation.visitor_read_seq, conversation.visitor_delivered_seq) == (2, 3)
     await seen(story, chat, 0, 99)
     conversation = await story.read(desk.get_conversation, chat)
     assert (conversation.visitor_read_seq, conversation.visitor_delivered_seq) == (4, 4)

@@ -17,7 +17,14 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from knopka.db.database import Database
 from knopka.domain.visitor import WindowMode
@@ -75,16 +82,12 @@ class ModelLead:
     """A lead with everything that was ever written on it."""
 
     created_at: datetime
+    accepted: bool = False
     declined: bool = False
-    closed: bool = False
     values: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     own_notes: dict[str, set[str]] = field(default_factory=lambda: {visit: set() for visit in VISITS})
     first_data: dict[str, datetime] = field(default_factory=dict)
-
-    @property
-    def is_over(self) -> bool:
-        return self.declined or self.closed
 
 
 @dataclass
@@ -114,7 +117,7 @@ class Model:
 
     @property
     def open_lead(self) -> ModelLead | None:
-        return self.leads[-1] if self.leads and not self.leads[-1].is_over else None
+        return self.leads[-1] if self.leads and not self.leads[-1].declined else None
 
     def set_meta(self, visit: str, key: str, call: Call) -> dict[str, str]:
         self.expire(visit)
@@ -133,7 +136,7 @@ class Model:
     def follow(self, visit: str) -> None:
         """A visit whose lead is over writes on the contact's open lead, if there is one."""
         lead = self.lead_of[visit]
-        if visit in self.known and (lead is None or lead.is_over) and self.open_lead is not None:
+        if visit in self.known and (lead is None or lead.declined) and self.open_lead is not None:
             self.bind(visit, self.open_lead)
 
     def wait(self, visit: str, made: ModelCall) -> None:
@@ -310,20 +313,22 @@ class PageAgainstModel(RuleBasedStateMachine):
             if self.model.waiting[visit]:
                 self.model.follow(visit)
 
+    @precondition(lambda self: self.has_unsorted)
     @rule()
     def accept(self) -> None:
-        if self.model.open_lead is not None and self.is_unsorted():
-            self.run(self.story.accept(len(self.model.leads)))
+        self.run(self.story.accept(len(self.model.leads)))
+        self.model.leads[-1].accepted = True
 
+    @precondition(lambda self: self.has_unsorted)
     @rule()
     def decline(self) -> None:
-        if self.model.open_lead is not None and self.is_unsorted():
-            self.run(self.story.decline(len(self.model.leads)))
-            self.model.leads[-1].declined = True
+        self.run(self.story.decline(len(self.model.leads)))
+        self.model.leads[-1].declined = True
 
-    def is_unsorted(self) -> bool:
-        card = self.run(self.story.card(len(self.model.leads)))
-        return bool(card["unsorted"]["state"] == "unsorted")
+    @property
+    def has_unsorted(self) -> bool:
+        lead = self.model.open_lead
+        return lead is not None and not lead.accepted
 
     @invariant()
     def cards_are_those_of_the_model(self) -> None:
@@ -369,7 +374,7 @@ def check(make_url: Callable[[], str], examples: int) -> None:
             Machine,
             settings=settings(
                 max_examples=examples,
-                stateful_step_count=25,
+                stateful_step_count=30,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
                 derandomize=True,
@@ -385,7 +390,7 @@ def test_the_rules_hold_on_sqlite(sqlite_template: Path, tmp_path: Path) -> None
         shutil.copy(sqlite_template, path)
         return f"sqlite:///{path}"
 
-    check(make_url, examples=60)
+    check(make_url, examples=120)
 
 
 def test_the_rules_hold_on_postgresql(postgres_server: postgres.Server) -> None:

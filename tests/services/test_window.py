@@ -98,6 +98,29 @@ async def test_each_visit_has_its_own_window_on_the_same_card(story: Story) -> N
     assert await story.set_meta(note("two"), visit=other) == {"note": "noted"}
 
 
+async def test_data_counts_from_when_it_came_even_if_its_visit_was_known_later(story: Story) -> None:
+    await story.write_in()
+    other = "another-visit-of-theirs"
+    story.pass_time(20 * HOUR)
+    await story.set_meta(city("Tver"), visit=other, key="other-01")
+    story.pass_time(10 * HOUR)
+    await story.open_chat(visit=other)
+    assert await story.verdicts("other-01", visit=other) == {"lead.custom_fields[0]": "filled"}
+    story.pass_time(14 * HOUR - SECOND)
+    assert await story.set_meta(note("44 hours less a second"), visit=other) == {"note": "noted"}
+    story.pass_time(SECOND)
+    assert await story.set_meta(note("44 hours"), visit=other) == {"note": "refused_window_closed"}
+
+
+async def test_data_that_came_after_the_window_had_closed_does_not_open_it(story: Story) -> None:
+    await story.write_in()
+    other = "another-visit-of-theirs"
+    story.pass_time(24 * HOUR)
+    await story.set_meta(city("Tver"), visit=other, key="other-01")
+    await story.open_chat(visit=other)
+    assert await story.verdicts("other-01", visit=other) == {"lead.custom_fields[0]": "refused_window_closed"}
+
+
 async def test_accepting_changes_nothing(story: Story) -> None:
     lead_id = await story.write_in()
     await story.accept(lead_id)
