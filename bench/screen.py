@@ -26,6 +26,8 @@ AT_ONCE = 32
 HEARTBEAT_S = 25.0
 QUIET_S = 10.0
 WAIT_S = 10.0
+PAUSE_S = 0.05
+"""Between two messages: what the operator's reading of the last one costs is not the next one's delay."""
 WATCH = """(place) => {
   const seen = new Set();
   const look = (node) => {
@@ -66,6 +68,7 @@ class Screen:
         await self.page.goto(f"http://127.0.0.1:{running.port}{path}")
         await self.page.locator(".state.live").wait_for(state="attached")
         await self.page.locator(place).wait_for()
+        await self.page.wait_for_load_state("networkidle")
         await self.page.evaluate(WATCH, place)
         self.asked = 0
 
@@ -79,14 +82,15 @@ class Screen:
 
     async def time(self, visitor: Visitor) -> float:
         """Let the visitor write; gives the milliseconds until the text stood in the operator's page."""
+        await asyncio.sleep(PAUSE_S)
         self.marks += 1
         mark = f"mark-{self.marks}"
-        seen = self.waiting[mark] = asyncio.get_running_loop().create_future()
+        seen: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self.waiting[mark] = seen
         sent = time.time() * 1000
         await visitor.write(f"Do you have {mark} in the large tins?")
         async with asyncio.timeout(WAIT_S):
-            seen_at = await seen
-        return seen_at - sent
+            return await seen - sent
 
 
 async def measure_arrivals(running: Running, source: Source, url: str) -> list[Row]:
@@ -131,7 +135,8 @@ async def measure_quiet(running: Running, source: Source) -> Row:
 
         openings = await asyncio.gather(*map(opening, range(CHATS)))
     with receive(running.port, openings, heartbeat_s=HEARTBEAT_S) as receivers:
-        await asyncio.to_thread(receivers.drain)
+        await asyncio.sleep(2)  # their welcomes
+        receivers.count()
         share = await quiet_share(running)
         texts = receivers.count().texts
     return Row(
