@@ -1,4 +1,4 @@
-"""A stand-in of our server for the browser's tests: speaks the same HTTP, remembers all of it, and misbehaves on demand."""
+"""A stand-in of our server for the browser's tests: remembers all it is asked, misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class StandIn:
     # What the operator does
 
     def say(self, text: str, name: str = "Анна") -> None:
-        message = self._add("out", text, None, name)
+        message = self.store("out", text, None, name)
         self.publish({"type": "message", "conversation_id": 7, "message": message})
 
     def read(self, seq: int) -> None:
@@ -188,8 +188,7 @@ class StandIn:
         return Answer(200, page.encode(), "text/html", {"content-security-policy": policy})
 
     async def _meta(self, body: bytes) -> Answer:
-        while not self.gate.is_set():
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self.gate.wait, 30)
         answer = self.answers.pop(0) if self.answers else None
         if answer is not None:
             return answer
@@ -242,12 +241,12 @@ class StandIn:
         if refusal is not None:
             return refusal
         known = next((one for one in self.messages if one["key"] == sent["key"]), None)
-        message = known or self._add("in", sent["text"], sent["key"], None)
+        message = known or self.store("in", sent["text"], sent["key"], None)
         if known is None:
             self.publish({"type": "message", "conversation_id": 7, "message": message})
         return show({"conversation": self._conversation(), "message": message}, 201)
 
-    def _add(self, direction: str, text: str, key: str | None, name: str | None) -> dict[str, Any]:
+    def store(self, direction: str, text: str, key: str | None, name: str | None) -> dict[str, Any]:
         seq = len(self.messages) + 1
         message = {
             "id": 1000 + seq,
@@ -310,6 +309,8 @@ class StandIn:
                     queue.put_nowait({"type": "pong"})
                 case {"type": "typing"}:
                     self.typing += 1
+                case other:
+                    raise AssertionError(other)
 
 
 def _static(name: str) -> Answer:

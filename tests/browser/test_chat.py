@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FrameLocator, Locator, Page, expect
+
 from tests.browser.site import Site
 from tests.browser.stand_in import CHAT, StandIn, show
 
@@ -146,9 +147,11 @@ def test_commands_open_and_close_once_per_change(shop: Page) -> None:
           window.heard = [];
           amoSocialButton("onChatShow", () => heard.push("show"));
           amoSocialButton("onChatHide", () => heard.push("hide"));
-          for (const name of ["runChatShow", "runChatShow", "runChatHide", "runChatHide"]) amoSocialButton(name);
+          for (const name of ["runChatShow", "runChatShow", "runChatHide", "runChatHide"])
+            amoSocialButton(name);
         }"""
     )
+    shop.wait_for_function("heard.length === 2")
     assert shop.evaluate("heard") == ["show", "hide"]
 
 
@@ -172,7 +175,9 @@ def test_unsent_messages_survive_a_reload_and_go_once(chat: Chat, server: StandI
     assert again.texts() == ["Раз", "Два"]
 
 
-def test_a_message_whose_answer_was_lost_is_sent_again_and_stored_once(chat: Chat, server: StandIn, shop: Page) -> None:
+def test_a_message_whose_answer_was_lost_is_sent_again_and_stored_once(
+    chat: Chat, server: StandIn, shop: Page
+) -> None:
     server.refusals = [None, None]
 
     def lose(route: Any) -> None:
@@ -236,18 +241,20 @@ def test_without_sockets_the_chat_asks_by_itself(chat: Chat, server: StandIn) ->
 def test_a_message_that_overtakes_another_leaves_no_gap(chat: Chat, server: StandIn) -> None:
     chat.write("Раз")
     server.wait(lambda: f"{CHAT}/seen" in server.paths(CHAT))
-    missed = server._add("out", "Пропущенное", None, "Анна")
+    missed = server.store("out", "Пропущенное", None, "Анна")
     server.say("Дошедшее")
     expect(chat.log).to_contain_text("Пропущенное")
     assert missed["seq"] == 2
     assert chat.texts() == ["Раз", "Пропущенное", "Дошедшее"]
 
 
-def test_long_histories_come_in_pages_and_never_fill_the_page(chat: Chat, server: StandIn, shop: Page) -> None:
+def test_long_histories_come_in_pages_and_never_fill_the_page(
+    chat: Chat, server: StandIn, shop: Page
+) -> None:
     chat.write("Начало")
     expect(chat.messages).to_contain_text("отправлено")
     for number in range(2, 321):
-        server._add("out", f"№ {number}", None, "Анна")
+        server.store("out", f"№ {number}", None, "Анна")
     shop.reload()
     again = Chat(shop).open()
     expect(again.frame.get_by_text("№ 320", exact=True)).to_be_visible()
@@ -263,7 +270,8 @@ def test_texts_are_shown_as_given_and_only_safe_links_can_be_followed(chat: Chat
     chat.write("Раз")
     server.wait(lambda: f"{CHAT}/seen" in server.paths(CHAT))
     server.say(
-        "<img src=x onerror=alert(1)> javascript:alert(1) (https://a.example/b_(c)?d=1), http://x.example. data:text/html,1",
+        "<img src=x onerror=alert(1)> javascript:alert(1) data:text/html,1 "
+        "(https://a.example/b_(c)?d=1), http://x.example.",
         name="\u202eаннА",
     )
     links = chat.frame.get_by_role("link")
@@ -322,7 +330,10 @@ def test_a_browser_that_keeps_nothing_for_foreign_frames_still_lets_the_visitor_
     chat = Chat(page).open()
     chat.write("Здравствуйте")
     expect(chat.messages).to_contain_text("отправлено")
-    assert chat.inside("(() => { try { return localStorage.length } catch { return 'blocked' } })()") == "blocked"
+    assert (
+        chat.inside("(() => { try { return localStorage.length } catch { return 'blocked' } })()")
+        == "blocked"
+    )
     assert faults == []
 
 
@@ -360,4 +371,6 @@ def test_axe_finds_nothing_on_the_button_the_menu_and_the_chat(
 
 def violations(page: Page) -> list[str]:
     found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]
+    ]

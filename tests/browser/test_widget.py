@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.site import Site
-from tests.browser.stand_in import META, StandIn, serve, show
+from tests.browser.stand_in import BUTTON, HASH, META, StandIn, serve, show
 
 EXAMPLE = """{
   note: {
@@ -224,7 +224,8 @@ def test_a_callback_registered_on_every_tick_is_called_once(shop: Page) -> None:
     shop.evaluate(
         """() => {
           window.clicks = [];
-          for (let i = 0; i < 30; i++) amoSocialButton("onButtonClick", (service, link) => clicks.push([service, link]));
+          for (let i = 0; i < 30; i++)
+            amoSocialButton("onButtonClick", (service, link) => clicks.push([service, link]));
         }"""
     )
     shop.get_by_role("button", name=OPEN).click()
@@ -273,7 +274,8 @@ def test_the_page_pays_little_before_the_click(page: Page, site: Site, snippet: 
     early = script(
         """
         window.shifts = [];
-        new PerformanceObserver((list) => shifts.push(...list.getEntries())).observe({ type: "layout-shift" });
+        new PerformanceObserver((list) => shifts.push(...list.getEntries()))
+          .observe({ type: "layout-shift" });
         window.before = Object.keys(window);
         """
     )
@@ -409,7 +411,10 @@ def test_an_origin_that_is_not_on_the_list_shows_and_stores_nothing(
 
 def test_a_waiting_verdict_is_told_again_when_it_is_final(shop: Page, server: StandIn) -> None:
     shop.evaluate(
-        "window.heard = []; amoSocialButton('onMetaResult', (verdicts, key) => heard.push([verdicts[0].verdict, key]))"
+        """() => {
+          window.heard = [];
+          amoSocialButton("onMetaResult", (verdicts, key) => heard.push([verdicts[0].verdict, key]));
+        }"""
     )
     set_meta(shop, "{ note: { text: 'а' } }")
     server.say("карточка есть")
@@ -422,7 +427,8 @@ def test_a_waiting_verdict_is_told_again_when_it_is_final(shop: Page, server: St
 
 STRICT = (
     "default-src 'none'; script-src 'nonce-n0nce' 'strict-dynamic'; style-src 'none'; "
-    "connect-src {url}; frame-src {url}; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "connect-src {url}; frame-src {url}; base-uri 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 
@@ -433,8 +439,13 @@ def test_a_strict_policy_with_trusted_types_has_nothing_to_report(
     loader = (
         f'<script nonce="n0nce" async id="amo_social_button_script" src="{server.url}/js/button.js"></script>'
     )
-    site_object = '{id:"1",hash:"0123456789abcdef0123456789abcdef",locale:"ru",setMeta(p){this.params=(this.params||[]).concat([p])}}'
-    stub = f'<script nonce="n0nce">window.amo_social_button={site_object};amo_social_button.setMeta({EXAMPLE})</script>'
+    stub = f"""<script nonce="n0nce">
+      window.amo_social_button = {{
+        id: "{BUTTON}", hash: "{HASH}", locale: "ru",
+        setMeta(params) {{ this.params = (this.params || []).concat([params]); }},
+      }};
+      amo_social_button.setMeta({EXAMPLE});
+    </script>"""
     headers = (("content-security-policy", STRICT.format(url=server.url)),)
     page.goto(site.put("/", "strict.html", headers=headers, snippet=stub + loader))
     page.get_by_role("button", name=OPEN).click()
@@ -475,7 +486,9 @@ def test_blocked_storage_is_replaced_by_memory(
     page: Page, site: Site, server: StandIn, snippet: str, faults: list[str]
 ) -> None:
     page.add_init_script(
-        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })"
+        """Object.defineProperty(window, "localStorage", {
+             get() { throw new DOMException("no", "SecurityError"); }
+           })"""
     )
     page.goto(site.put("/", "shop.html", snippet=snippet))
     page.get_by_role("button", name=OPEN).click()
@@ -504,7 +517,10 @@ def test_the_visit_stays_for_the_browser_and_changes_for_another_user(
         visits.append(page.evaluate("localStorage['knopka.visit']"))
     assert visits[0] == visits[1] != visits[2] == visits[3]
     page.evaluate(
-        "localStorage['knopka.visit.of'] = localStorage['knopka.visit.of'].replace(/^\\d+/, (at) => at - 31 * 864e5)"
+        """() => {
+          const of = localStorage["knopka.visit.of"];
+          localStorage["knopka.visit.of"] = of.replace(/^\\d+/, (at) => at - 31 * 864e5);
+        }"""
     )
     page.reload()
     wait_ready(page)
