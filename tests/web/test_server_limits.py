@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
+from litestar import Request
 
 from knopka.db.database import Health
+from knopka.domain.errors import TooLarge
+from knopka.web.bodies import read_body
 from knopka.web.server import Deadlines
 from tests.web.running import Running, running
 
@@ -140,6 +146,28 @@ async def test_a_body_that_stops_coming_is_cut_off(line: Line) -> None:
     assert await line.ends()
 
 
+async def test_a_body_under_the_least_pace_is_cut_off_long_before_its_deadline(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    patient = replace(QUICK, body=600.0)
+    async with running(sqlite_url, tmp_path, deadlines=patient) as server:
+        line = await Line.open(server.url)
+        line.send(HEAD + b"content-length: 1000\r\n\r\n{")
+        with anyio.fail_after(5):
+            assert code(await line.hear()) == (408, "too_slow")
+        line.close()
+
+
+async def test_a_body_at_a_fair_pace_is_cut_off_at_its_deadline(sqlite_url: str, tmp_path: Path) -> None:
+    slowest = replace(QUICK, grace=0.0, pace=0)
+    async with running(sqlite_url, tmp_path, deadlines=slowest) as server:
+        line = await Line.open(server.url)
+        line.send(HEAD + b"content-length: 1000\r\n\r\n{")
+        with anyio.fail_after(5):
+            assert code(await line.hear()) == (408, "too_slow")
+        line.close()
+
+
 async def test_an_idle_connection_is_closed_without_a_word(line: Line) -> None:
     line.send(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
     await line.hear()
@@ -183,6 +211,20 @@ async def test_compressed_bodies_are_refused(server: Running) -> None:
     headers = {"content-type": "application/csp-report", "content-encoding": "gzip"}
     answer = await server.client.post("/w/csp", content=b"\x1f\x8b", headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "wrong_media_type")
+
+
+async def test_not_a_byte_is_read_after_the_one_too_many() -> None:
+    parts = 0
+
+    async def receive() -> Any:
+        nonlocal parts
+        parts += 1
+        return {"type": "http.request", "body": b"x" * 600, "more_body": True}
+
+    scope: Any = {"type": "http", "method": "POST", "path": "/", "headers": [], "state": {}}
+    with pytest.raises(TooLarge):
+        await read_body(Request(scope, receive), 1000)
+    assert parts == 2
 
 
 async def test_bodies_over_the_cap_are_refused_while_they_come(server: Running) -> None:
