@@ -28,25 +28,25 @@ CALLS_A_VISIT = 3
 def make_requests(source: Source, run: str) -> Callable[[int], bytes]:
     """Requests as the launcher sends them: one call each, three to a visit, from many addresses."""
     path = f"/w/meta/{source.public_id}/{source.hash}"
-    params = {
-        "note": {"text": "From the spring letter", "element_type": 2, "note_type": "common"},
-        "contact": {
-            "name": "Ann Lee",
-            "custom_fields": [{"id": PHONE, "values": [{"enum": 12345, "value": "+442079460000"}]}],
-        },
-        "lead": {
-            "name": "Order of tea",
-            "sale": 999,
-            "custom_fields": [{"code": "UTM_SOURCE", "values": [{"value": "letter"}]}],
-        },
-    }
+
+    def params(visit: int) -> dict[str, object]:
+        phone = {"id": PHONE, "values": [{"enum": 12345, "value": f"+44207946{visit % 10_000:04}"}]}
+        return {
+            "note": {"text": "From the spring letter", "element_type": 2, "note_type": "common"},
+            "contact": {"name": "Ann Lee", "custom_fields": [phone]},
+            "lead": {
+                "name": "Order of tea",
+                "sale": 999,
+                "custom_fields": [{"code": "UTM_SOURCE", "values": [{"value": "letter"}]}],
+            },
+        }
 
     def make(number: int) -> bytes:
         visit = number // CALLS_A_VISIT
         body = {
             "visit": f"{run}-visit-{visit:016}",
             "page": {"url": f"{SHOP}/tea", "title": "Tea", "referrer": ""},
-            "calls": [{"key": f"key-{number:012}", "params": params}],
+            "calls": [{"key": f"key-{number:012}", "params": params(visit)}],
         }
         address = visit % ADDRESSES
         headers = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _LEAST_DIGITS = 3
 _LONGEST = 100
@@ -28,8 +29,13 @@ def looks_like_phone(text: str) -> bool:
     return len(text) <= _LONGEST and len(_DIGIT.findall(text)) >= _LEAST_DIGITS
 
 
+@lru_cache(maxsize=4_096)
 def normalise_phone(text: str, region: str) -> str | None:
-    """The number in its international form (`+79991234567`), only if it is certainly a valid one."""
+    """The number in its international form (`+79991234567`), only if it is certainly a valid one.
+
+    Remembered: a page names the same number in call after call, and reading one
+    costs as much as all the rest of a call's rules.
+    """
     # Loaded late: it costs memory that an account without phones never needs.
     import phonenumbers
 
