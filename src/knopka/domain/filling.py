@@ -227,6 +227,10 @@ class FillPlan:
     writes: tuple[Write, ...]
     verdicts: tuple[PathVerdict, ...]
 
+    def bot_params(self, before: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The visit's bot_params once the plan has been written."""
+        return next((write.params for write in self.writes if isinstance(write, KeepBotParams)), before)
+
 
 def plan_fill(resolved: Resolved, card: CardState, gate: Gate) -> FillPlan:
     """Decide which of the wanted values may be written on the cards.

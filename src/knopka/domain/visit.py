@@ -132,7 +132,7 @@ def hold(waiting: Waiting, resolved: Resolved, *, passes_to_bot: bool, bot_param
         verdict if passes_to_bot and verdict.path.startswith(_BOT) else _wait(verdict)
         for verdict in plan.verdicts
     )
-    return Hold(verdicts, _keep(resolved, plan.verdicts), card.after(plan).bot_params)
+    return Hold(verdicts, _keep(resolved, plan.verdicts), plan.bot_params(card.bot_params))
 
 
 def add(waiting: Waiting, call_id: int, held: Hold, *, passes_to_bot: bool, now_ms: int) -> Waiting:
