@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -216,6 +217,11 @@ async def test_ids_of_nobody_get_one_and_the_same_answer(sqlite_office: Office, 
         assert (answer.status_code, answer.content) == (404, expected)
 
 
+def cursor(place: bytes) -> str:
+    """What a list gives as `next`, or would never give."""
+    return base64.urlsafe_b64encode(place).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -229,7 +235,10 @@ async def test_ids_of_nobody_get_one_and_the_same_answer(sqlite_office: Office, 
         "changes?since=-1",
         "changes?since=1e9",
         "changes?since=" + "9" * 30,
+        "changes?since=253402300800000",
         "unsorted?before=%00",
+        *(f"conversations?before={cursor(place)}" for place in (b"[9223372036854775808,1]", b"[1,-1e30]")),
+        *(f"unsorted?before={cursor(place)}" for place in (b'[1,"\xff"]', b'[1,"\\u0000"]')),
         "unsorted?limit=-5",
     ],
 )
@@ -355,7 +364,15 @@ async def test_the_card_and_the_operator_s_word_on_it(talk: Talk) -> None:
     assert (await talk.summary())["visitor_name"] == "Иван"
     assert (await talk.operator.patch(path, json=edit)).status_code == 200
     assert (await talk.operator.patch(path, json={**edit, "price": 1})).status_code == 409
-    assert (await talk.operator.get(path)).json()["lead"]["price"] == 4990
+    part = {"key": KEY, "name": "Кроссовки"}
+    assert (await talk.operator.patch(path, json=part)).status_code == 409
+    other = {"key": "edit-key-2", "price": 1}
+    assert (await talk.operator.patch(path, json=other)).status_code == 200
+    other_part = {"key": "edit-key-2", "name": "Сапоги"}
+    assert (await talk.operator.patch(path, json=other_part)).status_code == 409
+    assert (await talk.operator.patch(path, json={"key": "edit-key-3", "price": 4990})).status_code == 200
+    lead = (await talk.operator.get(path)).json()["lead"]
+    assert (lead["name"], lead["price"]) == ("Кроссовки", 4990)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+from typing import Annotated
 
 import msgspec
 
 from knopka.domain.errors import Fault, InvalidInput
 
-_NUMBERS = msgspec.json.Decoder(tuple[int, int])
-_TEXTS = msgspec.json.Decoder(tuple[int, str])
+_Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What a column holds; msgspec reads longer numbers too."""
+_Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]*\Z")]
+"""PostgreSQL takes no NUL in a text."""
+_NUMBERS = msgspec.json.Decoder(tuple[_Number, _Number])
+_TEXTS = msgspec.json.Decoder(tuple[_Number, _Text])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 def write(at: int, id: int | str) -> str:
@@ -21,7 +27,7 @@ def read_number(cursor: str) -> tuple[int, int]:
     """The place of a list whose ids are numbers."""
     try:
         return _NUMBERS.decode(_bytes(cursor))
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         raise _unreadable() from None
 
 
@@ -29,7 +35,7 @@ def read_text(cursor: str) -> tuple[int, str]:
     """The place of a list whose ids are texts."""
     try:
         return _TEXTS.decode(_bytes(cursor))
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         raise _unreadable() from None
 
 

@@ -18,6 +18,7 @@ from knopka.domain.errors import Fault, InvalidInput, NotFound
 from knopka.domain.meta import Entity
 from knopka.services import cards, desk, shapes
 from knopka.services.operators import ACCOUNT, Session
+from knopka.services.repeats import is_first
 from knopka.web.answers import Answer, answer, answer_json
 from knopka.web.bodies import read_object
 from knopka.web.context import web_of
@@ -27,6 +28,8 @@ from knopka.web.wants import read_choice, read_id, read_limit, read_number, take
 OperatorRequest = Request[Session, Any, Any]
 
 ENTITIES = (Entity.LEAD.value, Entity.CONTACT.value)
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: no moment lies beyond it."""
 _UID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -65,7 +68,7 @@ async def get_conversations(request: OperatorRequest) -> Answer:
 async def get_changes(request: OperatorRequest) -> Answer:
     """What changed since a cursor, repeats included; the client asks again while there is more."""
     query = request.query_params
-    since = read_number(query, "since")
+    since = read_number(query, "since", most=LAST_MS)
     if since is None:
         raise InvalidInput(Fault("since", "missing", "The cursor of the last answer is needed."))
     page = await web_of(request).database.read(
@@ -157,7 +160,11 @@ async def patch_lead(request: OperatorRequest) -> Answer:
 def _edit_card(
     tx: Transaction, operator_id: int, lead_id: int, edit: Mapping[str, Any], *, now: datetime
 ) -> None:
+    """One key is one edit: the same key with other members is another request, and a conflict."""
     key = edit["key"]
+    said = [(name, edit[name]) for name in sorted(edit)]
+    if not is_first(tx, ACCOUNT, f"{Entity.LEAD.value}:{lead_id}:edit", key, said, now=now):
+        return
     if "contact_name" in edit:
         contact_id = _get_lead(tx, lead_id).contact_id
         cards.rename_contact(tx, operator_id, contact_id, edit["contact_name"], key, now=now)
