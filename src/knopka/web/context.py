@@ -17,7 +17,6 @@ from litestar.connection import ASGIConnection
 from knopka.db.database import Database
 from knopka.domain.catalog import Catalog
 from knopka.live import Hub
-from knopka.web.bodies import header
 from knopka.web.desk import Desk
 from knopka.web.limits import Counters, Limits
 from knopka.web.server import Gate
@@ -120,7 +119,7 @@ def is_from_here(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Whether the caller sits at this very machine; what a proxy forwards comes from somewhere else."""
     client = connection.scope.get("client")
     known = _parse(client[0]) if client else None
-    is_forwarded = header(connection, b"x-forwarded-for") or header(connection, b"forwarded")
+    is_forwarded = any(name in (b"x-forwarded-for", b"forwarded") for name, _ in connection.scope["headers"])
     return known is not None and known.is_loopback and not is_forwarded
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import uvicorn
 from litestar.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
@@ -153,6 +153,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.gate = config.gate
         self.peer: str | None = None
         self.phase = Phase.IDLE
+        self.answering: RequestResponseCycle | None = None
+        """The request that is being answered; `cycle` is the last one that came, which may wait behind it."""
         self.refusal = 400
         self.head_bytes = 0
         """What came of the head being read, in the chunks before this one."""
@@ -224,7 +226,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._disarm()
         self.phase = Phase.BODY
         self.body_bytes = 0
+        last, waiting = self.cycle, len(self.pipeline)
         super().on_headers_complete()
+        if self.cycle is not last and len(self.pipeline) == waiting:
+            self.answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
         self.chunk_done += len(body)
@@ -237,6 +242,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._disarm()
         self.phase = Phase.IDLE
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.pipeline:
+            self.answering = self.pipeline[-1][0]
+        super().on_response_complete()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over; from now on the socket's own protocol stands for it at the gate."""
@@ -293,12 +303,12 @@ class HttpProtocol(HttpToolsProtocol):
         if self.phase is Phase.REFUSED or self.transport.is_closing():
             return
         self.phase = Phase.REFUSED
-        has_begun = (
-            self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        )
-        if self.cycle is not None:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        now = self.answering
+        has_begun = now is not None and now.response_started and not now.response_complete
+        self.pipeline.clear()
+        if now is not None:
+            now.disconnected = True
+            now.message_event.set()
         if not has_begun:
             phrase, body = REFUSALS[status]
             self.transport.write(
