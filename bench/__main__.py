@@ -44,13 +44,14 @@ def main() -> int:
         "sections", nargs="*", choices=[[], *SECTIONS], help="only these; nothing is kept then"
     )
     chosen = parser.parse_args().sections or list(SECTIONS)
+    machine = describe_machine()
     rows: list[Row] = []
     for name in chosen:
         for row in SECTIONS[name]():
             rows.append(row)
             print(as_line(row), flush=True)
     if len(chosen) == len(SECTIONS):
-        PAGE.write_text(INTRODUCTION + describe_machine() + as_table(rows), encoding="utf-8")
+        PAGE.write_text(INTRODUCTION + machine + as_table(rows), encoding="utf-8")
         print(f"Kept in {PAGE.relative_to(PAGE.parent.parent)}")
     missed = [row for row in rows if not row.is_met]
     for row in missed:
@@ -75,8 +76,9 @@ def as_table(rows: list[Row]) -> str:
 def describe_machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     return (
-        f"Machine: {os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}; {datetime.now(UTC):%Y-%m-%d}.\n\n"
+        f"Machine: {os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, {platform.system()}, "
+        f"Python {platform.python_version()}; {datetime.now(UTC):%Y-%m-%d}. Load of the machine by others "
+        f"when the run began: {os.getloadavg()[0]:.1f}.\n\n"
     )
 
 
