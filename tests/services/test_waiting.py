@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from knopka.services import desk
 from knopka.services.journal import list_journal
 from tests.services.story import CITY, EXAMPLE, HOUR, PHONE, SECOND, VISIT, Story, city, note
 
@@ -209,3 +210,16 @@ async def test_thousands_of_calls_that_wait_end_in_one_statement(story: Story) -
     assert await story.verdicts("last-001", "key-000001", "key-000400") == {
         "bot_params.page": "passed_to_bot"
     }
+
+
+async def test_a_name_that_waited_reaches_an_inbox_that_was_away(story: Story) -> None:
+    said = await story.say()
+    story.pass_time(HOUR)
+    seen = story.now
+    other = "visit-2-of-the-story--"
+    await story.set_meta({"contact": {"name": "Иван"}}, visit=other)
+    await story.open_chat(visit=other)
+    changes = await story.read(desk.list_changes, since=seen)
+    assert [(shown.id, shown.visitor_name) for shown in changes.conversations] == [
+        (said.conversation.id, "Иван")
+    ]

@@ -348,6 +348,9 @@ def fill_waiting(
     if visit.waiting_since is not None:
         visit = _pass_waiting_to_bot(tx, visit)
     if visit.waiting_since is not None:
+        if any(held.wishes.contact_name or held.wishes.lead_name for held in visit.waiting.held):
+            # The lists show these names, and conversations are held before the cards.
+            db_conversations.touch_unnamed(tx, source.account_id, lead_id, now)
         filling = Filling(tx, catalog, source, visit, now)
         calls = db_visitors.list_verdicts(tx, [held.call_id for held in visit.waiting.held])
         for held in visit.waiting.held:
