@@ -186,3 +186,13 @@ def test_nothing_yet_is_said(shop: Shell) -> None:
     assert journal(shop) == []
     assert "No page" in shop("journal").out
     assert "no leads" in shop("lead", "list").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("lead", "show"), ("lead", "list", "--before"), ("journal", "--lead"), ("journal", "--after")],
+)
+def test_a_number_that_no_store_holds_is_refused(shop: Shell, command: tuple[str, ...]) -> None:
+    answer = shop(*command, "9" * 20)
+    assert answer.code == 2
+    assert "is not in the range" in answer.err

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from knopka.cli import store
-from knopka.cli.output import json_option, print_json, print_table, say_time
+from knopka.cli.output import ID, json_option, print_json, print_table, say_time
 from knopka.services.journal import JournalEntry, list_journal
 from knopka.services.shapes import journal_line
 
@@ -18,9 +18,9 @@ PAGE = 500
 
 @click.command()
 @click.option("--visit", help="A visit id, or the 16 digits that stand for it in the journal.")
-@click.option("--lead", "lead_id", type=click.IntRange(min=1), help="Only what reached this lead's cards.")
+@click.option("--lead", "lead_id", type=ID, help="Only what reached this lead's cards.")
 @click.option(
-    "--after", "after_id", type=click.IntRange(min=0), default=0, help="Only what came after this id."
+    "--after", "after_id", type=click.IntRange(0, 2**53), default=0, help="Only what came after this id."
 )
 @click.option("--limit", type=click.IntRange(min=1), help="No more than this many calls.")
 @json_option

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from knopka.cli import store
-from knopka.cli.output import json_option, print_json, print_table, say_time
+from knopka.cli.output import ID, json_option, print_json, print_table, say_time
 from knopka.db.database import Transaction
 from knopka.services.cards import list_leads, read_card
 from knopka.services.catalog import load_catalog
@@ -25,7 +25,7 @@ def lead() -> None:
 
 @lead.command("list")
 @click.option("--limit", type=click.IntRange(1, 250), default=50, show_default=True)
-@click.option("--before", "before_id", type=click.IntRange(min=1), help="Only leads older than this one.")
+@click.option("--before", "before_id", type=ID, help="Only leads older than this one.")
 @json_option
 def list_command(limit: int, before_id: int | None, as_json: bool) -> None:
     """List leads, newest first."""
@@ -41,7 +41,7 @@ def list_command(limit: int, before_id: int | None, as_json: bool) -> None:
 
 
 @lead.command()
-@click.argument("lead_id", metavar="ID", type=click.IntRange(min=1))
+@click.argument("lead_id", metavar="ID", type=ID)
 @json_option
 def show(lead_id: int, as_json: bool) -> None:
     """Show a lead, its contact, their notes and what the site sent."""

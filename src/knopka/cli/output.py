@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+ID = click.IntRange(1, 2**53)
+"""The id of a row; longer numbers are no store's."""
 UNBOUND = 100_000
 """Wider than any row."""
 
