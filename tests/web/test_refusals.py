@@ -1,4 +1,4 @@
-"""What a refusal leaves behind: nothing is written after it, and nobody is let in by an empty header."""
+"""What strangers leave behind: nothing after a refusal, no words in the log, no way in by an empty header."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.web.running import running
 
@@ -37,3 +38,16 @@ async def test_an_empty_forwarded_header_is_from_somewhere_else_as_well(
         for name in ("x-forwarded-for", "forwarded"):
             lines = [(name, ""), (name, "203.0.113.9")]
             assert (await server.client.get("/metrics", headers=lines)).status_code == 404
+
+
+async def test_S_LOG_01_a_report_leaves_no_query_in_the_log(sqlite_url: str, tmp_path: Path) -> None:
+    report = {"document-uri": "https://shop.example/tea?tel=+79990001122#mine", "blocked-uri": "inline"}
+    async with running(sqlite_url, tmp_path) as server:
+        with capture_logs() as logged:
+            answer = await server.client.post(
+                "/w/csp", json={"csp-report": report}, headers={"content-type": "application/csp-report"}
+            )
+    assert answer.status_code == 204
+    assert [(entry["document"], entry["blocked"]) for entry in logged] == [
+        ("https://shop.example/tea", "inline")
+    ]

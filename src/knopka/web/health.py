@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -122,4 +123,9 @@ def _summary(report: Any) -> dict[str, str]:
         "document_url": "documenturl",
         "source": "sourcefile",
     }
-    return {name: str(said[key])[:200] for name, key in wanted.items() if said.get(key)}
+    # S-LOG-01: what stands behind ? and # may be anybody's words.
+    return {
+        name: re.split(r"[?#]", str(said[key]), maxsplit=1)[0][:200]
+        for name, key in wanted.items()
+        if said.get(key)
+    }
