@@ -82,10 +82,12 @@ async def get_frame(request: AnyRequest) -> Answer:
         "color": source.color,
         "api": f"/w/chat/{source.public_id}/{source.hash}",
     }
+    locale = source.locale if source.locale in views.LOCALES else "en"
     page = views.render(
         "frame.html",
-        source.locale if source.locale in views.LOCALES else "en",
+        locale,
         config=config,
+        words=web.static.url(f"lang-{locale}.js"),
         script=web.static.url("chat.js"),
         style=web.static.url("chat.css"),
     )
