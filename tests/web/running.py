@@ -65,7 +65,8 @@ class Running:
 
     def pretend_built(self) -> None:
         """The browser code is built by another part of the tests; here its names are enough."""
-        files = {"chat.js": "widget/chat-0.js", "chat.css": "widget/chat-0.css"}
+        names = ("chat.js", "chat.css", "lang-en.js", "lang-ru.js")
+        files = {name: f"widget/{name.replace('.', '-0.')}" for name in names}
         self.house.web.static.manifest = {name: {"file": file} for name, file in files.items()}
 
     async def count_rows(self) -> int:
