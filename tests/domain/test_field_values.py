@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knopka.domain.field_meta import RawValue
-from knopka.domain.field_values import Parsed, read_values
-from knopka.domain.fields import CustomField, FieldType
+from knopka.domain.field_values import UNWRITABLE, Parsed, read_values
+from knopka.domain.fields import CustomField, FieldOption, FieldType
 from knopka.domain.phones import region_of
 from knopka.domain.text import excerpt
 from knopka.domain.verdicts import Verdict
@@ -186,8 +186,14 @@ def test_an_enum_without_a_value_says_nothing_to_a_field_without_options(type: s
 
 @pytest.mark.parametrize("type", ["file", "chained_list", "linked_entity", "items"])
 def test_a_type_that_a_page_cannot_write_is_refused_with_that_reason(type: str) -> None:
-    parsed = read(make_field(FieldType(type)), "x")
-    assert (parsed.verdict, codes(parsed)) == (Verdict.NOT_WRITABLE, ["type_not_writable"])
+    for value in ("x", RawValue()):  # an item of a chained list has no value
+        parsed = read(make_field(FieldType(type)), value)
+        assert (parsed.verdict, codes(parsed)) == (Verdict.NOT_WRITABLE, ["type_not_writable"])
+
+
+@pytest.mark.parametrize("type", [type for type in FieldType if type not in UNWRITABLE])
+def test_a_blank_value_says_nothing(type: FieldType) -> None:
+    assert read(make_field(type), RawValue()) == Parsed(None, Verdict.EMPTY)
 
 
 def test_a_computed_field_and_one_not_on_the_list_are_refused() -> None:
@@ -321,6 +327,12 @@ def test_many_values_go_in_together_and_bad_ones_are_named() -> None:
 
 def test_only_a_phone_has_a_normal_form() -> None:
     assert items(read(make_field(FieldType.MULTITEXT), "+79161234567")) == [{"value": "+79161234567"}]
+
+
+def test_the_code_of_a_kind_without_one_is_its_text() -> None:
+    kinds = (FieldOption(765, "WORK"), FieldOption(767, "MOB"))  # as amoCRM lists them
+    parsed = read(make_field(FieldType.MULTITEXT, options=kinds), RawValue("x", "MOB"))
+    assert items(parsed) == [{"value": "x", "enum_id": 767, "enum_code": "MOB"}]
 
 
 def test_a_multitext_without_kinds_keeps_the_text() -> None:

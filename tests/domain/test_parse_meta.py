@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knopka.domain.bot_params import MAX_BOT_BYTES
 from knopka.domain.errors import InvalidInput
 from knopka.domain.field_meta import FieldMeta, RawValue
 from knopka.domain.meta import Entity, Meta, NoteMeta, parse_meta
@@ -288,6 +289,13 @@ def test_a_field_without_any_value_is_ignored_as_empty(values: Any) -> None:
     assert read_entry({"id": 1}) is Verdict.EMPTY
 
 
+def test_an_item_that_speaks_under_other_names_is_left_to_the_field() -> None:
+    entry = read_entry({"id": 1, "values": [{"catalog_id": 1, "catalog_element_id": 2}]})
+    assert isinstance(entry, FieldMeta)
+    assert list(entry.values) == [RawValue()]
+    assert read_entry({"id": 1, "values": [{"value": "", "subtype": "city", "name": None}]}) is Verdict.EMPTY
+
+
 @pytest.mark.parametrize("values", ["x", 5, {"value": "x"}, ["x"], [[{"value": "x"}]], [None], True])
 def test_values_of_another_shape_are_refused(values: Any) -> None:
     assert read_entry({"id": 1, "values": values}) is Verdict.BAD_VALUE
@@ -354,6 +362,14 @@ def test_limit_of_bot_params_in_bytes_takes_keys_while_there_is_room() -> None:
     meta = parse_meta({"bot_params": {"a": "x" * 8000, "b": "я" * 200, "c": "short"}})
     assert settled(meta) == {"bot_params.b": Verdict.LIMIT}
     assert set(meta.bot_params) == {"a", "c"}
+
+
+@pytest.mark.parametrize("keys", [1, 2, 30])
+def test_limit_of_bot_params_in_bytes_is_that_of_their_json(keys: int) -> None:
+    params = {f"k{number:02}": "" for number in range(keys)}
+    room = MAX_BOT_BYTES - len(json.dumps(params, separators=(",", ":")))
+    assert parse_meta({"bot_params": params | {"k00": "x" * room}}).settled == ()
+    assert parse_meta({"bot_params": params | {"k00": "x" * (room + 1)}}).settled != ()
 
 
 def test_limit_of_bot_params_in_depth() -> None:

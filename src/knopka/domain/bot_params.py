@@ -17,7 +17,7 @@ class BotParamsRoom:
     """What is still free in one visit's bot_params; whatever does not fit leaves it as it was."""
 
     def __init__(self) -> None:
-        self._bytes = MAX_BOT_BYTES - len("{}")
+        self._bytes = MAX_BOT_BYTES - 1  # n keys have two braces and n - 1 commas around them: n + 1
         self._keys = MAX_BOT_KEYS
 
     def take(self, key: str, value: Any) -> Reason | None:
@@ -28,7 +28,7 @@ class BotParamsRoom:
         if keys + 1 > self._keys:
             return Reason("bot_params_keys", {"limit": str(MAX_BOT_KEYS)})
         text = json.dumps({key: value}, ensure_ascii=False, separators=(",", ":"))
-        size = len(text.encode("utf-8", "replace"))
+        size = len(text.encode("utf-8", "replace")) - 1  # a comma in the place of its two braces
         if size > self._bytes:
             return Reason("bot_params_bytes", {"limit": str(MAX_BOT_BYTES)})
         self._bytes -= size

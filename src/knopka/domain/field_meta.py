@@ -17,6 +17,8 @@ _MAX_CODE = 255
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+_OURS = frozenset({"value", "enum", "enum_id", "enum_code", "subtype"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,17 @@ def _read_values(
 
 
 def _read_value(item: Mapping[str, Any]) -> RawValue | None:
-    """One value as given, cleaned; None when it says nothing. An enum alone may name an option."""
+    """One value as given, cleaned; None when it says nothing. An enum alone may name an option.
+
+    What speaks under other names alone, as an item of a chained list does, is a
+    blank value: whether the field takes any is for the field to say.
+    """
     value = clean_json(item.get("value"))
-    if value in ("", [], {}):
+    if value in _NOTHING:
         value = None
     enum = _read_mark(item, "enum", "enum_id", "enum_code")
     if value is None and enum is None:
-        return None
+        return RawValue() if any(item[name] not in _NOTHING for name in item.keys() - _OURS) else None
     return RawValue(value, enum, _read_mark(item, "subtype"))
 
 

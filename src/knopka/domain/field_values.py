@@ -48,7 +48,8 @@ def read_values(field: CustomField, values: tuple[RawValue, ...], *, region: str
     refusal = _refuse_field(field)
     if refusal is not None:
         return Parsed(None, Verdict.NOT_WRITABLE, (refusal,))
-    items, reasons = _read_by_type(field, values, region, _find_zone(timezone))
+    told = tuple(raw for raw in values if raw.value is not None or raw.enum is not None)
+    items, reasons = _read_by_type(field, told, region, _find_zone(timezone))
     if items:
         return Parsed(FieldValue(field.id, tuple(items)), None, tuple(reasons))
     return Parsed(None, Verdict.BAD_VALUE if reasons else Verdict.EMPTY, tuple(reasons))
@@ -196,7 +197,8 @@ def _read_multitext(
         reasons.extend(remark)
         item: Item = {"value": text}
         if kind is not None:
-            item |= {"enum_id": kind.id, "enum_code": kind.code}
+            # amoCRM lists the kinds of a phone without codes: there the text is the code.
+            item |= {"enum_id": kind.id, "enum_code": kind.code or kind.value}
         if field.code == "PHONE" and (normal := normalise_phone(str(text), region)):
             item["normal"] = normal
         items.append(item)
