@@ -12,7 +12,6 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -336,22 +335,14 @@ def prepare_store(settings: Settings) -> None:
     """Make or migrate an SQLite store; on PostgreSQL that is a decision of whoever runs it."""
     if not settings.store_url.startswith("sqlite:"):
         return
-    path = Path(settings.store_url.removeprefix("sqlite:///"))
+    from knopka.db import sqlite
+
+    path = sqlite.parse_url(settings.store_url)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not is_current(path):
+    if sqlite.read_revision(path) != list_revisions()[-1]:
         from knopka.db.migrate import migrate  # late: Alembic and Mako take 20 MB
 
         migrate(settings.store_url)
-
-
-def is_current(path: Path) -> bool:
-    """Whether the SQLite file is there with the tables of this release."""
-    from knopka.db import sqlite
-
-    if not path.exists():
-        return False
-    with contextlib.closing(sqlite.connect(path)) as connection:
-        return sqlite.find_revision(connection) == list_revisions()[-1]
 
 
 def configure_log(level: str) -> None:

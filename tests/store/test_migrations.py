@@ -15,7 +15,9 @@ from sqlalchemy import create_engine
 
 from knopka.db import schema
 from knopka.db.migrate import MigrationReport, migrate
+from knopka.db.session import WrongSchema
 from knopka.db.tables import metadata
+from knopka.domain.errors import Unavailable
 
 
 def test_the_migrations_make_exactly_the_tables(store_url: str) -> None:
@@ -34,6 +36,23 @@ def test_a_new_database_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "knopka.sqlite3"
     assert migrate(f"sqlite:///{path}") == MigrationReport(before=None, after="0001")
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "knopka.sqlite3"
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        migrate(f"sqlite:///{path}")
+
+
+def test_the_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite3"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE goods (id INTEGER)")
+    with pytest.raises(WrongSchema, match="goods"):
+        migrate(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("goods",)]
 
 
 def test_an_existing_database_is_copied_before_it_is_migrated(

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from knopka.app import demo_origins, demo_settings, prepare_store, read_limits, read_secret_key
-from knopka.domain.errors import InvalidInput
+from knopka.domain.errors import InvalidInput, Unavailable
 from knopka.settings import Settings
 from tests.web.running import running
 
@@ -58,6 +58,13 @@ def test_a_store_is_made_once(tmp_path: Path) -> None:
     made = (tmp_path / "data/knopka.db").stat()
     prepare_store(settings(tmp_path))
     assert (tmp_path / "data/knopka.db").stat().st_ino == made.st_ino
+
+
+def test_a_store_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/knopka.db").write_bytes(b"not a database" * 1000)
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        prepare_store(settings(tmp_path))
 
 
 def test_the_demo_keeps_to_its_own_folder(tmp_path: Path) -> None:

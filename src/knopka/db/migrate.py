@@ -69,8 +69,7 @@ def _keep(path: Path) -> None:
 
 def _migrate_sqlite(path: Path) -> MigrationReport:
     sqlite.create_file(path)
-    with contextlib.closing(sqlite.connect(path)) as connection:
-        before = sqlite.find_revision(connection)
+    before = sqlite.read_revision(path)
     if before == list_revisions()[-1]:
         return MigrationReport(before, before)
     backup = None if before is None else _name_backup(path, before)

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from knopka.db.clock import Clock, from_ms
-from knopka.db.session import StatementFailed, Trouble, UnsafeStore, explain
+from knopka.db.session import StatementFailed, Trouble, UnsafeStore, WrongSchema, explain
 from knopka.db.statement import DialectName
 from knopka.db.transaction import Transaction
 from knopka.domain.errors import Unavailable
@@ -79,9 +79,23 @@ def create_file(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
+def read_revision(path: Path) -> str | None:
+    """The revision of the tables in this file, None where there are none; Unavailable for a broken file."""
+    if not path.exists():
+        return None
+    try:
+        with closing(connect(path)) as connection:
+            return find_revision(connection)
+    except sqlite3.Error as error:
+        raise Unavailable(f"the store {path} cannot be opened: {error}") from error
+
+
 def find_revision(connection: sqlite3.Connection) -> str | None:
-    """The schema's revision, None where there is no schema."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+    """The schema's revision, None where there is no schema; WrongSchema for the tables of something else."""
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if names and "alembic_version" not in names:
+        raise WrongSchema(f"the file holds tables of something else: {', '.join(sorted(names)[:3])}")
+    if not names:
         return None
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return None if row is None else str(row[0])
@@ -190,13 +204,7 @@ class SqliteStore:
         self._clock = clock
 
     def find_revision(self) -> str | None:
-        if not self._path.exists():
-            return None
-        try:
-            with closing(connect(self._path)) as connection:
-                return find_revision(connection)
-        except sqlite3.Error as error:
-            raise Unavailable(f"the store {self._path} cannot be opened: {error}") from error
+        return read_revision(self._path)
 
     def open_session(self, *, for_reading: bool = False) -> SqliteSession:
         return SqliteSession(self._path, self._clock, for_reading=for_reading)
