@@ -271,6 +271,28 @@ async def test_after_a_closed_lead_data_waits_for_the_next_message(story: Story)
     assert (await story.card(second))["contact"]["id"] == (await story.card(first))["contact"]["id"]
 
 
+async def test_bot_params_of_a_known_visitor_are_merged_without_a_lead(story: Story) -> None:
+    await story.decline(await story.write_in())
+    await story.open_chat(visit=OTHER)
+    assert await story.set_meta({"bot_params": {"a": 1, "b": 1}}, visit=OTHER) == {
+        "bot_params.a": "passed_to_bot",
+        "bot_params.b": "passed_to_bot",
+    }
+    await story.set_meta({"bot_params": {"b": 2}}, visit=OTHER)
+    lead_id = await story.write_in(visit=OTHER)
+    assert (await story.card(lead_id))["bot_params"] == {"a": 1, "b": 2}
+
+
+async def test_what_waited_too_long_is_not_written_when_its_visitor_is_known_at_last(story: Story) -> None:
+    await story.set_meta(city("Tver"), visit=OTHER, key="other-01")
+    story.pass_time(24 * HOUR - SECOND)
+    lead_id = await story.write_in()
+    story.pass_time(SECOND)
+    await story.open_chat(visit=OTHER)
+    assert await story.verdicts("other-01", visit=OTHER) == {"lead.custom_fields[0]": "expired"}
+    assert await story.fields(lead_id) == {}
+
+
 async def test_data_of_a_visit_that_nobody_writes_from_finds_the_lead_of_another_visit(story: Story) -> None:
     first = await story.write_in()
     await story.decline(first)
