@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from knopka.db.database import Database
+from knopka.domain.catalog import SourceDraft
 from knopka.domain.errors import Conflict, InvalidInput, NotFound
 from knopka.domain.messaging import MessageState
 from knopka.services import desk, intake, shapes
+from knopka.services.catalog import add_source
 from tests.services.story import HOUR, SECOND, TOKEN, Story, hash_token
 
 pytestmark = pytest.mark.anyio
@@ -224,6 +226,30 @@ async def test_a_name_from_the_page_is_a_change_of_the_conversation(story: Story
     await story.set_meta({"contact": {"name": "Ольга"}})
     changed = await story.read(desk.list_changes, since=since)
     assert [conversation.visitor_name for conversation in changed.conversations] == ["Ольга"]
+
+
+async def test_a_name_that_waited_is_a_change_of_the_conversation_too(story: Story) -> None:
+    await story.say()
+    other = "another-visit-of-theirs"
+    story.pass_time(HOUR)
+    await story.set_meta({"contact": {"name": "Ольга"}}, visit=other)
+    since = story.now
+    await story.open_chat(visit=other)
+    changed = await story.read(desk.list_changes, since=since)
+    assert [conversation.visitor_name for conversation in changed.conversations] == ["Ольга"]
+
+
+async def test_a_chat_belongs_to_one_button(story: Story) -> None:
+    chat = (await story.say()).conversation.id
+    draft = SourceDraft("Другая", ("https://other.example",))
+    mine, story.source = story.source, await story.write(add_source, draft)
+    with pytest.raises(NotFound):
+        await story.say("again")
+    assert await story.open_chat() == intake.ChatSnapshot()
+    with pytest.raises(NotFound):
+        await history(story, chat)
+    story.source = mine
+    assert len(await history(story, chat)) == 1
 
 
 # What is told to whom
