@@ -57,6 +57,17 @@ def test_a_button_without_an_origin_is_refused(shell: Shell) -> None:
     assert "--origin" in answer.err
 
 
+@pytest.mark.parametrize("command", ["add", "import"])
+def test_the_earlier_deadline_can_be_asked_for(shell: Shell, command: str) -> None:
+    name = ("--name", "Shop", "--origin", "https://shop.example")
+    shell("button", command, *name, "--window", "strict", stdin=AMOCRM)
+    shell("button", command, *name, stdin=AMOCRM.replace("10211", "10212"))
+    assert [button["window"] for button in shell("button", "list", "--json").json] == ["strict", "later"]
+    answer = shell("button", command, *name, "--window", "earlier", stdin=AMOCRM)
+    assert answer.code == 2
+    assert "'later', 'strict'" in answer.err
+
+
 def test_the_list_shows_every_button(shell: Shell) -> None:
     shell("button", "add", "--name", "Shop", "--origin", "https://shop.example", "--locale", "ru", "--inline")
     (button,) = shell("button", "list", "--json").json
@@ -119,6 +130,11 @@ def test_what_is_no_snippet_is_refused(shell: Shell, text: str | bytes) -> None:
     answer = shell("button", "import", "--origin", "https://shop.example", stdin=text)
     assert answer.code == 2
     assert answer.err
+
+
+def test_a_wrong_hash_is_named(shell: Shell) -> None:
+    snippet = AMOCRM.replace(HASH, "short")
+    assert "'short'" in shell("button", "import", "--origin", "https://shop.example", stdin=snippet).err
 
 
 def test_a_button_without_a_store_names_the_command_that_makes_it(bare: Shell) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from knopka.app import FIRST_ACCOUNT
 from tests.cli.conftest import Shell
 
 PHONES = {
@@ -80,6 +81,53 @@ def test_a_wrong_option_is_named_with_what_is_allowed(
     assert (answer.code, answer.out) == (2, "")
     assert value in answer.err
     assert allowed in answer.err
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        (("leads", "text", "Size", "--id", "345"), 1, ("The id 345", "'Телефон'", "contacts")),
+        (
+            ("contacts", "text", "Size", "--code", "PHONE"),
+            1,
+            ("The code PHONE", "the field 345", "'Телефон'"),
+        ),
+        (
+            ("leads", "text", "Size", "--enum", "S"),
+            2,
+            ("text", "select, multiselect, radiobutton, multitext"),
+        ),
+        (("leads", "text", " "), 2, ("''", "1 to 255")),
+        (("leads", "select", "Size", "--enum", "7=S", "--enum", "7=M"), 2, ("7",)),
+    ],
+)
+def test_a_field_that_cannot_be_added_is_refused_with_what_stands_in_the_way(
+    shell: Shell, given: tuple[str, ...], code: int, said: tuple[str, ...]
+) -> None:
+    shell("field", "import", stdin=answer_of(PHONES))
+    entity, type, name, *rest = given
+    answer = shell("field", "add", "--entity", entity, "--type", type, "--name", name, *rest)
+    assert (answer.code, answer.out) == (code, "")
+    assert all(words in answer.err for words in said), answer.err
+    assert len(shell("field", "list", "--json").json) == 1
+
+
+def test_a_monetary_field_has_the_currency_of_the_account(shell: Shell) -> None:
+    def add(type: str) -> Any:
+        return shell("field", "add", "--entity", "leads", "--type", type, "--name", "Cost", "--json").json
+
+    assert (add("monetary")["currency"], add("text")["currency"]) == (FIRST_ACCOUNT["currency"], None)
+
+
+def test_further_pages_of_an_answer_are_asked_for(shell: Shell) -> None:
+    whole = json.loads(answer_of(CITY)) | {"_links": {"self": {"href": "…?page=1"}}}
+    assert shell("field", "import", stdin=json.dumps(whole)).err == ""
+    whole["_links"]["next"] = {"href": "…?page=2"}
+    assert "further pages" in shell("field", "import", stdin=json.dumps(whole)).err
+
+
+def test_text_that_is_no_json_is_refused_with_line_and_column(shell: Shell) -> None:
+    assert "line 2, column 3" in shell("field", "import", stdin='{"a":\n  }').err
 
 
 def test_imported_fields_keep_their_ids_and_those_of_their_options(shell: Shell) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from knopka import __version__
-from knopka.domain.errors import InvalidInput, KnopkaError
+from knopka.domain.errors import Fault, InvalidInput, KnopkaError
 
 COMMANDS = (
     "demo",
@@ -37,6 +37,12 @@ class Misused(click.ClickException):
     exit_code = 2
 
 
+def _say(fault: Fault) -> str:
+    """A fault with its place: the path, and line and column where the text cannot even be parsed."""
+    place = fault.path if fault.line is None else f"{fault.path}, line {fault.line}, column {fault.column}"
+    return f"{place}: {fault.message}"
+
+
 class Knopka(click.Group):
     """Loads a command late, so that `knopka lead list` does not wait for the web server's imports."""
 
@@ -53,7 +59,7 @@ class Knopka(click.Group):
         try:
             return super().invoke(ctx)
         except InvalidInput as error:
-            raise Misused("\n".join(f"{fault.path}: {fault.message}" for fault in error.faults)) from error
+            raise Misused("\n".join(map(_say, error.faults))) from error
         except KnopkaError as error:
             raise Refused(error.message) from error
         except OSError as error:  # a port that is taken, a folder that cannot be written

@@ -13,7 +13,7 @@ from knopka.cli.output import json_option, print_json, print_table
 from knopka.domain.catalog import SourceDraft, parse_origin
 from knopka.domain.errors import InvalidInput, NotFound
 from knopka.domain.snippet import parse_snippet, render_snippet
-from knopka.domain.visitor import Identity, Source
+from knopka.domain.visitor import Identity, Source, WindowMode
 from knopka.services.catalog import add_source, load_catalog
 
 
@@ -47,6 +47,11 @@ origin_option = click.option(
     help="An origin on whose pages the button may stand; repeat it for more.",
 )  # fmt: skip
 
+window_option = click.option(
+    "--window", type=click.Choice([mode.value for mode in WindowMode]), default=WindowMode.LATER.value,
+    show_default=True, help="Which of the two deadlines ends the 24 hours: the later, or the earlier one.",
+)  # fmt: skip
+
 
 @click.group()
 def button() -> None:
@@ -58,13 +63,18 @@ def button() -> None:
 @origin_option
 @click.option("--locale", type=Locale(), default="en", show_default=True, help="The language of the chat.")
 @click.option("--inline", is_flag=True, help="Show the channels in a row instead of one round button.")
+@window_option
 @json_option
-def add(name: str, origins: tuple[str, ...], locale: str, inline: bool, as_json: bool) -> None:
+def add(
+    name: str, origins: tuple[str, ...], locale: str, inline: bool, window: str, as_json: bool
+) -> None:  # fmt: skip
     """Add a button and print the snippet for the pages."""
     if not origins:
         raise click.UsageError("A button stands somewhere: give --origin https://host[:port] at least once.")
     base_url = _read_base_url()
-    draft = SourceDraft(name=name, origins=origins, locale=locale, inline=inline)
+    draft = SourceDraft(
+        name=name, origins=origins, locale=locale, inline=inline, window_mode=WindowMode(window)
+    )
     _print_added(store.write(add_source, draft, key=("catalog",)), base_url, as_json=as_json)
 
 
@@ -101,8 +111,11 @@ def snippet(button_id: str, as_json: bool) -> None:
 @click.argument("file", type=click.File(encoding="utf-8"), default="-")
 @origin_option
 @click.option("--name", help="How operators see it; the id when left out.")
+@window_option
 @json_option
-def import_command(file: TextIO, origins: tuple[str, ...], name: str | None, as_json: bool) -> None:
+def import_command(
+    file: TextIO, origins: tuple[str, ...], name: str | None, window: str, as_json: bool
+) -> None:  # fmt: skip
     """Take over an amoCRM or Kommo button from its snippet in FILE or on stdin, with its id and hash.
 
     The page then changes the script's host and nothing else. Unsigned user ids are taken as amoCRM
@@ -121,6 +134,7 @@ def import_command(file: TextIO, origins: tuple[str, ...], name: str | None, as_
         locale=found.locale,
         inline=found.inline,
         identity=Identity.PLAIN,
+        window_mode=WindowMode(window),
         public_id=found.public_id,
         hash=found.hash,
     )
@@ -156,6 +170,7 @@ def _describe(source: Source) -> dict[str, object]:
         "inline": source.inline,
         "color": source.color,
         "identity": source.identity.value,
+        "window": source.window_mode.value,
         "is_enabled": source.is_enabled,
     }
 

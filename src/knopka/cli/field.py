@@ -97,6 +97,8 @@ def import_command(file: BinaryIO, as_json: bool) -> None:
     body = file.read(MAX_IMPORT_BYTES + 1).removeprefix(BOM)
     document = read_json(body, max_bytes=MAX_IMPORT_BYTES, max_nodes=MAX_IMPORT_NODES)
     report = store.write(import_fields, document, key=("catalog",))
+    if report.has_more:
+        click.echo("There are further pages: import the answers with page=2 and so on as well.", err=True)
     if as_json:
         print_json(_describe(report))
         return

@@ -112,6 +112,8 @@ class ImportReport:
     added: tuple[CustomField, ...]
     updated: tuple[CustomField, ...]
     skipped: tuple[Skipped, ...]
+    has_more: bool = False
+    """Whether the answer was one page of several and not the last."""
 
 
 def parse_origin(text: str) -> str:

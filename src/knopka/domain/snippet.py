@@ -88,7 +88,8 @@ def _read_button(literal: str) -> FoundButton:
     if public_id is None or not _ID.match(public_id):
         raise InvalidInput(_fault("bad_id", f"{public_id!r} is not the id of a button"))
     if hash_ is None or not _HASH_SHAPE.match(hash_):
-        raise InvalidInput(_fault("bad_hash", "`hash` is not 16 to 128 letters and digits"))
+        message = f"{hash_!r} is not the hash of a button: 16 to 128 letters and digits"
+        raise InvalidInput(_fault("bad_hash", message))
     locale = _value(literal, "locale") or "en"
     if not _LOCALE.match(locale):
         raise InvalidInput(_fault("bad_locale", f"{locale!r} is not a language such as ru or en"))

@@ -24,7 +24,7 @@ from knopka.domain.catalog import (
 from knopka.domain.crm import LOST, WON, AccountId, Pipeline, Status
 from knopka.domain.errors import Conflict, Fault, InvalidInput, NotFound
 from knopka.domain.fields import CustomField, FieldOption, FieldType
-from knopka.domain.meta import Entity, Json
+from knopka.domain.meta import MAX_NAME, Entity, Json
 from knopka.domain.text import clean_name, excerpt
 from knopka.domain.verdicts import Reason
 from knopka.domain.visitor import Source
@@ -37,6 +37,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "EMAIL": ("WORK", "PRIV", "OTHER"),
 }
 """The kinds of a phone and of an e-mail by their codes (API v4); another multitext has OTHER alone."""
+
+WITH_OPTIONS = (FieldType.SELECT, FieldType.MULTISELECT, FieldType.RADIOBUTTON, FieldType.MULTITEXT)
 
 _STAGES = {
     "ru": (
@@ -123,18 +125,17 @@ def _main(pipelines: Sequence[Pipeline]) -> Pipeline:
 
 def add_field(tx: Transaction, draft: FieldDraft, *, now: datetime) -> CustomField:
     """Add a field with its options. Raises Conflict when its id or its code is taken."""
+    _check_draft(draft)
     code = draft.code or None
-    if draft.type is FieldType.TRACKING_DATA and draft.entity is not Entity.LEAD:
-        raise InvalidInput(Fault("entity", "not_for_contacts", "only leads have tracking_data fields"))
     field = CustomField(
         id=0,
         entity=draft.entity,
         type=draft.type,
-        name=draft.name,
+        name=clean_name(draft.name),
         code=code,
         sort=len(db.list_fields(tx, ACCOUNT)) + 1,
         options=_number(tx, draft.options or _usual_kinds(draft.type, code)),
-        currency=draft.currency,
+        currency=draft.currency or (_currency(tx) if draft.type is FieldType.MONETARY else None),
         is_page_writable=draft.is_page_writable,
     )
     while True:
@@ -142,15 +143,43 @@ def add_field(tx: Transaction, draft: FieldDraft, *, now: datetime) -> CustomFie
         if db.insert_field(tx, ACCOUNT, field):
             return field
         if draft.id is not None or _is_code_taken(tx, field):
-            raise Conflict(f"The id {field.id} or the code {code} belongs to another field.")
+            raise Conflict(_say_taken(tx, field))
         # Somebody gave a number of our own row by hand: the next one may be free.
 
 
+def _check_draft(draft: FieldDraft) -> None:
+    faults = []
+    if not 0 < len(clean_name(draft.name)) <= MAX_NAME:
+        message = f"{excerpt(draft.name)!r} is no name; a name has 1 to {MAX_NAME} characters"
+        faults.append(Fault("name", "bad_length", message))
+    if draft.type is FieldType.TRACKING_DATA and draft.entity is not Entity.LEAD:
+        faults.append(Fault("entity", "not_for_contacts", "only leads have tracking_data fields"))
+    if draft.options and draft.type not in WITH_OPTIONS:
+        message = f"a field of the type {draft.type} has no options; {', '.join(WITH_OPTIONS)} have"
+        faults.append(Fault("enum", "no_options", message))
+    if faults:
+        raise InvalidInput(*faults)
+
+
+def _currency(tx: Transaction) -> str | None:
+    account = db.find_account(tx, ACCOUNT)
+    return None if account is None else account.currency
+
+
 def _is_code_taken(tx: Transaction, field: CustomField) -> bool:
-    known = db.list_fields(tx, ACCOUNT)
     return field.code is not None and any(
-        (other.entity, other.code) == (field.entity, field.code) for other in known
+        (other.entity, other.code) == (field.entity, field.code) for other in db.list_fields(tx, ACCOUNT)
     )
+
+
+def _say_taken(tx: Transaction, field: CustomField) -> str:
+    """Which of the two is taken, and by whom."""
+    for other in db.list_fields(tx, ACCOUNT):
+        if other.id == field.id:
+            return f"The id {field.id} belongs to the field {other.name!r} of the {other.entity} already."
+        if field.code is not None and (other.entity, other.code) == (field.entity, field.code):
+            return f"The code {field.code} belongs to the field {other.id}, {other.name!r}, already."
+    return f"The id {field.id} or the code {field.code} belongs to another field."
 
 
 def _usual_kinds(type: FieldType, code: str | None) -> tuple[OptionDraft, ...]:
@@ -162,8 +191,8 @@ def _usual_kinds(type: FieldType, code: str | None) -> tuple[OptionDraft, ...]:
 def _number(tx: Transaction, drafts: Sequence[OptionDraft]) -> tuple[FieldOption, ...]:
     """Give every option an id, and refuse two of the same."""
     given = [draft.id for draft in drafts if draft.id is not None]
-    if len(given) != len(set(given)):
-        raise InvalidInput(Fault("enum", "repeated", "two options have the same id"))
+    if twice := sorted({str(id) for id in given if given.count(id) > 1}):
+        raise InvalidInput(Fault("enum", "repeated", f"two options have the same id: {', '.join(twice)}"))
     options = []
     for sort, draft in enumerate(drafts, start=1):
         option_id = draft.id
@@ -191,7 +220,9 @@ def import_fields(tx: Transaction, document: Json, *, now: datetime) -> ImportRe
             case field:
                 (updated if field.id in known else added).append(field)
                 known[field.id] = field
-    return ImportReport(tuple(added), tuple(updated), tuple(skipped))
+    links = document.get("_links")
+    has_more = isinstance(links, dict) and "next" in links
+    return ImportReport(tuple(added), tuple(updated), tuple(skipped), has_more)
 
 
 def _models(document: Json) -> list[Any]:

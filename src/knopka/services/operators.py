@@ -15,7 +15,7 @@ from knopka.db.clock import from_ms
 from knopka.db.database import Row, Transaction
 from knopka.domain.conversation import Operator
 from knopka.domain.errors import Conflict, Fault, InvalidInput, NotAllowed
-from knopka.domain.text import clean_name
+from knopka.domain.text import clean_name, excerpt
 
 ACCOUNT = 1
 IDLE = timedelta(hours=12)
@@ -58,7 +58,7 @@ def parse_login(text: str) -> str:
     """A login as it is stored: lower case, letters, digits and . @ + - _."""
     login = clean_name(text[: MAX_LOGIN * 4]).casefold()
     if _LOGIN.fullmatch(login) is None:
-        message = f"A login has 1 to {MAX_LOGIN} letters, digits and . @ + - _"
+        message = f"A login has 1 to {MAX_LOGIN} letters, digits and . @ + - _; {excerpt(text)!r} is none."
         raise InvalidInput(Fault("login", "bad_login", message))
     return login
 
