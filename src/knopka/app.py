@@ -338,7 +338,7 @@ def prepare_store(settings: Settings) -> None:
     from knopka.db import sqlite
 
     path = sqlite.parse_url(settings.store_url)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if sqlite.read_revision(path) != list_revisions()[-1]:
         from knopka.db.migrate import migrate  # late: Alembic and Mako take 20 MB
 
@@ -390,7 +390,7 @@ def read_secret_key(settings: Settings) -> bytes:
     """Give the key that signs; without a setting it is made once, in a file for us alone (S-SEC-04)."""
     if settings.secret_key:
         return hashlib.sha256(settings.secret_key.encode()).digest()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = settings.data_dir / KEY_FILE
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from knopka.app import demo_origins, demo_settings, prepare_store, read_limits, read_secret_key
+from knopka.db.migrate import migrate
 from knopka.domain.errors import InvalidInput, Unavailable
 from knopka.settings import Settings
 from tests.web.running import running
@@ -51,6 +53,18 @@ def test_a_key_file_that_is_not_whole_is_refused(tmp_path: Path) -> None:
 def test_a_file_of_limits_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="KNOPKA_LIMITS"):
         read_limits(settings(tmp_path, KNOPKA_LIMITS=str(tmp_path / "nowhere")))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [read_secret_key, prepare_store, lambda settings: migrate(settings.store_url)],
+    ids=["key", "start", "migrate"],
+)
+def test_the_folder_that_is_made_for_the_data_is_ours_alone(
+    tmp_path: Path, make: Callable[[Settings], object]
+) -> None:
+    make(settings(tmp_path))
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
 
 
 def test_a_store_is_made_once(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def create_file(path: Path) -> None:
     """An empty database that only its owner may read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
