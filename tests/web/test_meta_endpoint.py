@@ -14,6 +14,7 @@ import pytest
 from knopka.db.database import Database
 from knopka.domain.catalog import SourceDraft
 from knopka.services.catalog import add_source
+from knopka.web.meta import weigh
 from tests.web.running import SHOP, VISIT, Running, running
 
 pytestmark = pytest.mark.anyio
@@ -34,9 +35,9 @@ async def small(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Running]:
         yield server
 
 
-async def send(server: Running, body: bytes | str, **headers: str) -> httpx.Response:
+async def send(server: Running, body: bytes | str, path: str = "", **headers: str) -> httpx.Response:
     given = {"origin": SHOP, "content-type": "application/json", **headers}
-    return await server.client.post(f"/w/meta/{server.button}", content=body, headers=given)
+    return await server.client.post(f"/w/meta/{server.button}{path}", content=body, headers=given)
 
 
 def verdicts_of(answer: httpx.Response) -> dict[str, str]:
@@ -326,6 +327,33 @@ async def test_S_IN_09_each_call_counts_for_its_address_and_so_does_a_bad_body(
         assert (await send(server, "{")).status_code == 400
         assert (await server.post_meta(*({"x": number} for number in range(5)))).status_code == 200
         assert (await send(server, "{")).status_code == 429
+
+
+async def test_S_WEB_14_a_large_body_counts_for_its_address_as_more_calls(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with running(sqlite_url, tmp_path, limits='meta_per_address = "60/min"') as server:
+        assert (await send(server, call('{"zzz":"%s"}' % ("a" * 60_000)))).status_code == 200
+        large = call('{"zzz":"%s"}' % ("b" * 10_000)).replace("key-00000", "key-00001")
+        assert (await send(server, large)).status_code == 429
+        small = call("{}").replace("key-00000", "key-00002")
+        assert (await send(server, small)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "/verdicts"])
+async def test_S_WEB_14_a_large_body_is_weighed_before_it_is_parsed(
+    sqlite_url: str, tmp_path: Path, path: str
+) -> None:
+    async with running(sqlite_url, tmp_path, limits='meta_per_address = "8/min"') as server:
+        answers = [await send(server, "[" * 9_000, path=path) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [400, 429]
+
+
+@pytest.mark.parametrize(
+    ("size", "calls"), [(0, 0), (4_096, 0), (4_097, 1), (5_120, 1), (5_121, 2), (65_536, 60)]
+)
+def test_D_08_a_body_beyond_4_kib_weighs_one_call_for_each_kib(size: int, calls: int) -> None:
+    assert weigh(size) == calls
 
 
 async def test_the_config_says_how_the_button_looks(small: Running) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,9 @@ from knopka.web.strict_json import Json, read_json
 AnyRequest = Request[Any, Any, Any]
 META = "/w/meta/{id:str}/{hash:str}"
 MAX_CALLS = 20
+FREE_BYTES = 4 * 1024
+BYTES_OF_A_CALL = 1024
+"""Beyond its first FREE_BYTES a body counts as one more call for each of so many."""
 FOR_PREFLIGHT = (
     (b"access-control-allow-methods", b"POST"),
     (b"access-control-allow-headers", b"Content-Type"),
@@ -51,13 +55,14 @@ async def post_meta(request: AnyRequest) -> Answer:
     """Take up to 20 setMeta calls of one visit and tell what became of each path.
 
     The limits count what was parsed (S-IN-09): each call, for its visit and for
-    its address; a body that cannot be read counts as one for the address.
+    its address; a body that cannot be read counts as one for the address. A large
+    body counts for the address as more calls, as it costs more (S-WEB-14).
     """
     web = web_of(request)
     source = admit_page(request)
     address = web.address(request)
     web.counters.meta_per_address.take(address)
-    sent = await read_sent(request, web.limits.meta_bytes)
+    sent = await read_sent(request)
     if len(sent.calls) > 1:
         web.counters.meta_per_address.take(address, len(sent.calls) - 1)
     web.counters.meta_per_visit.take(f"{source.id} {sent.visit}", len(sent.calls))
@@ -80,8 +85,8 @@ async def post_verdicts(request: AnyRequest) -> Answer:
     source = admit_page(request)
     web.counters.meta_per_address.take(web.address(request))
     media_type(request, (JSON, TEXT))
-    most = web.limits.meta_bytes
-    envelope = Envelope(read_json(await read_body(request, most), max_bytes=most))
+    body = await read_weighed(request)
+    envelope = Envelope(read_json(body, max_bytes=web.limits.meta_bytes))
     visit = envelope.visit()
     keys = envelope.items("keys", MAX_CALLS)
     known = [envelope.match_key(key, f"$.keys[{index}]") for index, key in enumerate(keys)]
@@ -90,13 +95,28 @@ async def post_verdicts(request: AnyRequest) -> Answer:
     return answer_json(shapes.recorded(recorded, source.locale))
 
 
-async def read_sent(request: AnyRequest, max_bytes: int) -> Sent:
+async def read_sent(request: AnyRequest) -> Sent:
     """Read the body in whichever of its three kinds it came."""
     kind = media_type(request, (JSON, TEXT, FORM))
-    body = await read_body(request, max_bytes)
+    body = await read_weighed(request)
+    max_bytes = web_of(request).limits.meta_bytes
     if kind == FORM:
         return parse_form(read_form(body, max_bytes=max_bytes))
     return parse_sent(read_json(body, max_bytes=max_bytes))
+
+
+async def read_weighed(request: AnyRequest) -> bytes:
+    """Read the body, and count a large one for its address before anybody parses it."""
+    web = web_of(request)
+    body = await read_body(request, web.limits.meta_bytes)
+    if len(body) > FREE_BYTES:
+        web.counters.meta_per_address.take(web.address(request), weigh(len(body)))
+    return body
+
+
+def weigh(size: int) -> int:
+    """How many calls a body of so many bytes counts as, besides those it carries."""
+    return math.ceil(max(0, size - FREE_BYTES) / BYTES_OF_A_CALL)
 
 
 def parse_sent(body: Json) -> Sent:
