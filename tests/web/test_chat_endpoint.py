@@ -404,6 +404,21 @@ async def test_S_WS_03_who_speaks_too_fast_is_closed(small: Running) -> None:
         assert await live.close_code() == 4429
 
 
+async def test_S_WS_03_who_says_hello_without_end_is_closed(sqlite_url: str, tmp_path: Path) -> None:
+    async with running(sqlite_url, tmp_path, limits='reads_per_visitor = "3/min"') as server:
+        visitor = await Visitor.arrive(server)
+        async with visitor.live() as live:
+            for _ in range(2):
+                await live.send(type="hello")
+            assert [(await live.hear())["type"] for _ in range(3)] == ["welcome"] * 3
+            await live.send(type="hello")
+            assert await live.close_code() == 4429
+        async with visitor.live() as again:
+            assert await again.close_code() == 4429
+        async with (await Visitor.arrive(server)).live() as other:
+            assert (await other.hear())["type"] == "welcome"
+
+
 async def test_S_WS_03_a_frame_over_64_kib_is_not_read(small: Running) -> None:
     visitor = await Visitor.arrive(small)
     async with visitor.live() as live:

@@ -14,7 +14,7 @@ from typing import Any
 from litestar import Request, WebSocket, get, post, websocket
 
 from knopka.domain.conversation import ConversationId
-from knopka.domain.errors import Fault, InvalidInput, NotFound, NotSignedIn
+from knopka.domain.errors import Fault, InvalidInput, NotFound, NotSignedIn, TooMany
 from knopka.domain.visitor import Source
 from knopka.live import Subscription
 from knopka.services import shapes
@@ -246,17 +246,26 @@ class Visitor:
         begun = self.web.hub.subscribe(_topic_of_token(self.token_hash), self._begin, lambda _reason: None)
         begun.uncork()
         try:
-            await self._resume(hello)
+            await self._greet(hello)
             async for message in self.live_socket.messages():
                 match message["type"]:
                     case "typing":
                         self._tell_typing()
                     case "hello":
-                        await self._resume(message)
+                        await self._greet(message)
                     case _:
                         pass
         finally:
             begun.close()
+
+    async def _greet(self, hello: Mapping[str, Any]) -> None:
+        """Answer a hello. Each one asks for what was missed once more, so it counts as a read (S-WS-03)."""
+        try:
+            self.web.counters.reads_per_visitor.take(self.token_hash)
+        except TooMany:
+            self.live_socket.end(TOO_MANY)
+            return
+        await self._resume(hello)
 
     async def _begin(self, _: str) -> None:
         """The visitor's first message was accepted elsewhere."""
