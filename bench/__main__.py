@@ -6,9 +6,12 @@ import argparse
 import os
 import platform
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 import psutil
 
@@ -29,6 +32,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "g": measure_grown,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+SYNCS = 100
 INTRODUCTION = """\
 # Performance
 
@@ -74,12 +78,24 @@ def as_table(rows: list[Row]) -> str:
 
 
 def describe_machine() -> str:
+    took = median(sync_times())
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"Machine: {os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, {platform.system()}, "
-        f"Python {platform.python_version()}; {datetime.now(UTC):%Y-%m-%d}. Load of the machine by others "
-        f"when the run began: {os.getloadavg()[0]:.1f}.\n\n"
+        f"Python {platform.python_version()}, {took * 1000:.1f} ms for a write to reach the disk; "
+        f"{datetime.now(UTC):%Y-%m-%d}. Load by others when the run began: {os.getloadavg()[0]:.1f}.\n\n"
     )
+
+
+def sync_times() -> Iterator[float]:
+    """Seconds for a small write to reach the disk: what each commit waits for."""
+    with tempfile.TemporaryFile() as file:
+        for _ in range(SYNCS):
+            file.write(b"x" * 8192)
+            file.flush()
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            yield time.perf_counter() - began
 
 
 if __name__ == "__main__":

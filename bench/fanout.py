@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from bench.bare_server import SPEAKER
 from bench.people import LIMITS, Site, Visitor, operator_sockets, sign_operators_in
 from bench.receiver import Opening, Receivers, receive
-from bench.rows import Row
+from bench.rows import Row, spread
 from bench.servers import Running, run_python, serve, set_up
 from knopka.domain.visitor import Source
 
@@ -24,8 +24,8 @@ OPERATORS = 100
 """Each has as many sockets as the limits allow one."""
 WRITERS = 16
 """Visitors who write at once, each the next message when the last one is answered."""
-MESSAGES = 96
-ROUNDS = 3
+MESSAGES = 32
+ROUNDS = 9
 LONE = 20
 TEXT = "Do you have the spring harvest in the large tins, and can it be sent as a present?"
 
@@ -88,7 +88,7 @@ async def _measure(
                 median(shares),
                 bound=0.55,
                 detail=f"{rates[0]:,.0f} against {rates[1]:,.0f} a second, {size} bytes each; "
-                + ", ".join(f"{share:.2f}" for share in shares),
+                + spread(shares),
             ),
             Row(
                 "c",

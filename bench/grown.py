@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from bench.meta_calls import make_requests, measure
-from bench.rows import Row
+from bench.meta_calls import WARM_UP_S, make_requests, measure
+from bench.rows import Row, spread
 from bench.servers import serve, set_up
 from knopka.domain.visitor import Source
 
 JOURNAL = 1_000_000
 CARDS = 200_000
-ROUNDS = 3
+ROUNDS = 9
 CONNECTIONS = 64
 DAY_MS = 86_400_000
 CALL = json.dumps({"lead": {"sale": 999}, "note": {"text": "From the spring letter"}})
@@ -38,10 +38,12 @@ def measure_grown() -> Iterator[Row]:
             if kind == "grown":
                 grow(folder / "knopka.db", source)
             running.append((stack.enter_context(serve(folder, url)), source))
+        for at, (server, source) in enumerate(running):
+            measure(server, make_requests(source, f"warm{at}"), CONNECTIONS, WARM_UP_S)
         shares = []
         for number in range(ROUNDS):
             empty, grown = (
-                measure(server, make_requests(source, f"g{number}{at}"), CONNECTIONS)
+                measure(server, make_requests(source, f"turn{number}{at}"), CONNECTIONS)
                 for at, (server, source) in enumerate(running)
             )
             shares.append(grown.per_second / empty.per_second)
@@ -50,7 +52,7 @@ def measure_grown() -> Iterator[Row]:
         f"setMeta with {JOURNAL:,} journal rows and {CARDS:,} cards, against an empty store",
         median(shares),
         bound=0.9,
-        detail=", ".join(f"{share:.2f}" for share in shares),
+        detail=spread(shares),
     )
 
 

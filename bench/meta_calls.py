@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.load import Load, drive, post
-from bench.rows import Row
+from bench.load import drive, post
+from bench.rows import Row, spread
 from bench.servers import PHONE, SHOP, Running, knopka_environment, run_python, serve, set_up
 from knopka.domain.visitor import Source
 from tests import postgres
 
-SECONDS = 3.0
-ROUNDS = 3
+SECONDS = 1.0
+ROUNDS = 9
+"""Many short turns: what else the machine does then meets both sides of a ratio."""
 WARM_UP_S = 0.5
-WARM_UP_NUMBERS = 100_000_000
-"""Where the warm-up counts from: no visit and no key of it comes again."""
 ADDRESSES = 20_000
 """A busy site has as many client addresses; each stays far below what one may send."""
 CALLS_A_VISIT = 3
@@ -70,21 +69,12 @@ class Measured:
     p99_ms: float
 
 
-def measure(running: Running, make: Callable[[int], bytes], connections: int) -> Measured:
-    """Drive the server, after a warm-up, and see what it took."""
-
-    async def load(seconds: float, first: int = 0) -> Load:
-        return await drive(
-            "127.0.0.1",
-            running.port,
-            lambda number: make(first + number),
-            connections=connections,
-            seconds=seconds,
-        )
-
-    asyncio.run(load(WARM_UP_S, first=WARM_UP_NUMBERS))
+def measure(
+    running: Running, make: Callable[[int], bytes], connections: int, seconds: float = SECONDS
+) -> Measured:
+    """Drive the server and see what it took."""
     cpu = running.cpu_seconds()
-    done = asyncio.run(load(SECONDS))
+    done = asyncio.run(drive("127.0.0.1", running.port, make, connections=connections, seconds=seconds))
     answered = done.statuses.get(200, 0)
     if set(done.statuses) != {200}:
         raise RuntimeError(f"the load was refused: {done.statuses}")
@@ -120,17 +110,16 @@ def _compare(
         run_python("-m", "bench.raw_server") as raw,
         serve(folder, url) as full,
     ):
-        rounds = []
-        for number in range(ROUNDS):
-            make = [make_requests(source, f"{kind[0]}{connections}{number}{side}") for side in "abc"]
-            rounds.append(
-                (
-                    measure(full, make[0], connections),
-                    measure(memory, make[1], connections),
-                    measure(raw, make[2], connections),
-                )
-            )
-    shares = [stored.per_second / remembered.per_second for stored, remembered, _ in rounds]
+        for at, server in enumerate((full, memory, raw)):
+            measure(server, make_requests(source, f"{connections}warm{at}"), connections, WARM_UP_S)
+        rounds = [
+            [
+                measure(server, make_requests(source, f"{connections}turn{number}{at}"), connections)
+                for at, server in enumerate((full, memory, raw))
+            ]
+            for number in range(ROUNDS)
+        ]
+    shares = sorted(stored.per_second / remembered.per_second for stored, remembered, _ in rounds)
     stored = median(row[0].per_second for row in rounds)
     p99 = median(row[0].p99_ms for row in rounds)
     section = "a" if kind == "SQLite" else "b"
@@ -139,7 +128,7 @@ def _compare(
         f"setMeta on {kind}, {connections} connections, against memory",
         median(shares),
         bound=bound,
-        detail=f"{stored:,.0f} a second, p99 {p99:.0f} ms; {', '.join(f'{share:.2f}' for share in shares)}",
+        detail=f"{stored:,.0f} a second, p99 {p99:.0f} ms; {spread(shares)}",
     )
     if connections == 64:
         cost = median(row[0].cpu_us / row[2].cpu_us for row in rounds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -33,3 +34,8 @@ class Row:
     def value_text(self) -> str:
         digits = 2 if abs(self.value) < 10 else 1 if abs(self.value) < 100 else 0
         return f"{self.value:,.{digits}f} {self.unit}".rstrip()
+
+
+def spread(shares: Sequence[float]) -> str:
+    """How far the turns of one measurement lie apart."""
+    return f"from {min(shares):.2f} to {max(shares):.2f} in {len(shares)} turns"
