@@ -200,6 +200,21 @@ async def test_what_is_no_request_gets_400(line: Line, junk: bytes) -> None:
     assert (await line.hear())[0] == 400
 
 
+@pytest.mark.parametrize("hosts", [b"", b"host: x\r\nHost: x\r\n", b"host: x\r\nhost: y\r\n"])
+async def test_RFC_9112_a_request_without_exactly_one_host_is_refused_and_closed(
+    line: Line, hosts: bytes
+) -> None:
+    line.send(b"GET /healthz HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert code(await line.hear()) == (400, "bad_request")
+    assert await line.ends()
+
+
+@pytest.mark.parametrize(("hosts", "status"), [(b"", 200), (b"host: x\r\n" * 2, 400)])
+async def test_RFC_9112_http_1_0_knew_no_host_but_never_two(line: Line, hosts: bytes, status: int) -> None:
+    line.send(b"GET /healthz HTTP/1.0\r\n" + hosts + b"\r\n")
+    assert (await line.hear())[0] == status
+
+
 async def test_a_great_many_requests_in_one_piece_are_refused(line: Line) -> None:
     line.send(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" * 500)
     answered = await line.reader.read()

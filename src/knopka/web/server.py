@@ -220,7 +220,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._count_head(size)
 
     def on_headers_complete(self) -> None:
-        if len(self.pipeline) >= MAX_PIPELINE:
+        if len(self.pipeline) >= MAX_PIPELINE or not self._names_its_host():
             self._stop(400)
         self.chunk_done += self.head_parsed
         self._disarm()
@@ -269,6 +269,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self.write_deadline is not None:
             self.write_deadline.cancel()
             self.write_deadline = None
+
+    def _names_its_host(self) -> bool:
+        """Whether there is one Host, as RFC 9112 §3.2 has it; HTTP/1.0 did without."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        return hosts == 1 or (hosts == 0 and self.parser.get_http_version() == "1.0")
 
     def _count_head(self, size: int) -> None:
         self.head_parsed += size
