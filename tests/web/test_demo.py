@@ -99,6 +99,36 @@ async def test_the_password_is_shown_on_this_machine_alone(demo: Running) -> Non
     assert "demo-password" not in forwarded.text
 
 
+@pytest.mark.parametrize(
+    ("host", "is_shown"),
+    [
+        ("127.0.0.1:{port}", True),
+        ("localhost:{port}", True),
+        ("LOCALHOST:{port}", True),
+        ("[::1]:{port}", True),
+        ("rebound.example:{port}", False),
+        ("localhost.rebound.example:{port}", False),
+        ("localhost:1", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+async def test_a_name_that_was_bent_to_this_machine_is_not_shown_the_password(
+    demo: Running, host: str, is_shown: bool
+) -> None:
+    given = host.format(port=demo.url.rpartition(":")[2])
+    page = await demo.client.get("/demo", headers={"host": given})
+    assert ("demo-password" in page.text) is is_shown
+
+
+async def test_the_demo_shows_the_password_under_the_name_it_was_given(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    async with running(sqlite_url, tmp_path, demo=True, KNOPKA_BASE_URL="https://demo.example") as server:
+        page = await server.client.get("/demo", headers={"host": "demo.example"})
+        assert "demo-password" in page.text
+
+
 def test_the_example_of_the_documentation_is_there_byte_for_byte() -> None:
     assert SEED_EXAMPLE in (FOLDER / "demo/demo.js").read_text()
 

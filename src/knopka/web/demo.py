@@ -29,6 +29,9 @@ STEP = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST_STEP = timedelta(days=366)
 LAST_YEAR = 2099
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+HTTP_PORT = 80
+"""What browsers leave out."""
 FILES = {
     "demo.js": b"text/javascript; charset=utf-8",
     "demo.css": b"text/css; charset=utf-8",
@@ -147,12 +150,23 @@ async def get_demo(request: AnyRequest) -> Answer:
         other={"locale": other, "name": NAMES[other]},
         inbox=f"{web.inbox_url}/inbox",
         login=demo.login,
-        password=demo.password if is_from_here(request) else "",
+        password=demo.password if is_from_here(request) and is_own_host(request) else "",
         words={"verdicts": verdicts, "call": CALL[locale]},
     )
     page = page.replace(b"<!-- snippet -->", snippet.encode())
     policy = (b"content-security-policy", page_policy(web.base_url, snippet).encode())
     return answer(page, kind=HTML, headers=[policy])
+
+
+def is_own_host(request: AnyRequest) -> bool:
+    """Whether the browser asked for the demo by a name of this machine.
+
+    A foreign page whose own name leads to 127.0.0.1 (DNS rebinding) also comes from here, and reads.
+    """
+    server = request.scope.get("server")
+    port = f":{server[1]}" if server and server[1] != HTTP_PORT else ""
+    own = {web_of(request).public_host, *(f"{name}{port}" for name in LOOPBACK)}
+    return header(request, b"host").lower() in own
 
 
 def page_policy(base_url: str, snippet: str) -> str:
