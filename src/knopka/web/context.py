@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LONGEST_ADDRESS = 64
 """Longer texts are no addresses, and would fill the memory of what was read before."""
+
+_HOP = re.compile(r"(?:(?P<v4>[0-9.]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def count_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> st
     for hop in reversed(forwarded.split(",")) if trusted else ():
         if not _is_trusted(known, trusted):
             break
-        earlier = _parse(hop.strip())
+        earlier = _parse(_without_port(hop.strip()))
         if earlier is None:
             break
         known = earlier
@@ -144,6 +147,12 @@ def count_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> st
 @lru_cache(maxsize=16_384)
 def _is_trusted(address: Address, trusted: tuple[Network, ...]) -> bool:
     return any(address in network for network in trusted)
+
+
+def _without_port(hop: str) -> str:
+    """The address of a hop, which some proxies write as `ip:port` or `[ip6]:port`."""
+    match = _HOP.fullmatch(hop) if len(hop) <= LONGEST_ADDRESS else None
+    return (match["v4"] or match["v6"]) if match else hop
 
 
 def _parse(text: str) -> Address | None:
