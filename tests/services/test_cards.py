@@ -377,6 +377,18 @@ async def test_an_operators_edit_is_told_to_all_and_made_once(story: Story) -> N
         await story.write(cards.set_price, story.operator.id, lead_id, -5, "edit-005")
 
 
+async def test_a_name_that_is_none_is_told_by_its_own_place(story: Story) -> None:
+    lead_id = await story.write_in()
+    contact_id = (await story.card(lead_id))["contact"]["id"]
+    for rename, card_id, place in (
+        (cards.rename_contact, contact_id, "$.contact_name"),
+        (cards.rename_lead, lead_id, "$.name"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            await story.write(rename, story.operator.id, card_id, "\u200b", "edit-001")
+        assert [fault.path for fault in caught.value.faults] == [place]
+
+
 async def test_an_operators_note_is_made_once(story: Story) -> None:
     lead_id = await story.write_in()
     first = await story.write(desk.add_note, story.operator, Entity.LEAD, lead_id, "note-001", "Перезвонить")

@@ -495,7 +495,8 @@ def _rename(
 ) -> None:
     cleaned = clean_name(name)
     if not 0 < len(cleaned) <= MAX_NAME:
-        raise InvalidInput(Fault("$.name", "bad_length", f"a name has 1 to {MAX_NAME} characters"))
+        place = "$.contact_name" if entity is Entity.CONTACT else "$.name"
+        raise InvalidInput(Fault(place, "bad_length", f"a name has 1 to {MAX_NAME} characters"))
     if not is_first(tx, ACCOUNT, f"{entity.value}:{card_id}:name", key, operator_id, cleaned, now=now):
         return
     lead_ids = [card_id] if entity is Entity.LEAD else db.list_lead_ids(tx, ACCOUNT, card_id)
