@@ -181,3 +181,18 @@ def test_the_list_can_be_narrowed_to_one_card(shell: Shell) -> None:
     shell("field", "import", stdin=answer_of(PHONES, CITY))
     assert [field["id"] for field in shell("field", "list", "--entity", "leads", "--json").json] == [346]
     assert "Город" in shell("field", "list").out
+
+
+def test_a_field_can_be_kept_from_pages(shell: Shell) -> None:
+    add = ("field", "add", "--entity", "leads", "--type", "text", "--json", "--name")
+    added = [shell(*add, "Margin", "--no-pages").json, shell(*add, "Size").json]
+    assert [field["is_page_writable"] for field in added] == [False, True]
+    listed = {field["name"]: field["is_page_writable"] for field in shell("field", "list", "--json").json}
+    assert (listed["Margin"], listed["Size"]) == (False, True)
+    rows = {
+        name: line.split()[-1]
+        for line in shell("field", "list").out.splitlines()
+        for name in listed
+        if name in line
+    }
+    assert (rows["Margin"], rows["Size"]) == ("no", "Size")

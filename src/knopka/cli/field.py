@@ -53,18 +53,20 @@ def field() -> None:
 @click.option(
     "--enum", "options", type=Option(), multiple=True, metavar="[ID=]TEXT", help="An option; repeatable."
 )
+@click.option("--no-pages", is_flag=True, help="Pages may not write it; what they send is refused.")
 @json_option
 def add(
     entity: str, type_: str, name: str, field_id: int | None, code: str | None,
-    options: tuple[OptionDraft, ...], as_json: bool,
+    options: tuple[OptionDraft, ...], no_pages: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Add a field."""
     draft = FieldDraft(
-        entity=Entity(entity), type=FieldType(type_), name=name, id=field_id, code=code, options=options
-    )
+        entity=Entity(entity), type=FieldType(type_), name=name, id=field_id, code=code, options=options,
+        is_page_writable=not no_pages,
+    )  # fmt: skip
     added = store.write(add_field, draft, key=("catalog",))
     if as_json:
-        print_json(custom_field_model(added))
+        print_json(_describe(added))
     else:
         click.echo(f"Added the field {added.id}, {added.name!r}, to the {added.entity.value}.")
 
@@ -77,12 +79,20 @@ def list_command(entity: str | None, as_json: bool) -> None:
     known = store.read(load_catalog).fields.values()
     fields = [field for field in known if entity is None or field.entity == entity]
     if as_json:
-        print_json([custom_field_model(field) for field in fields])
+        print_json([_describe(field) for field in fields])
         return
-    rows = [(f.id, f.entity.value, f.type.value, f.code or "", f.name, len(f.options) or "") for f in fields]
-    print_table(
-        ("Id", "Entity", "Type", "Code", "Name", "Options"), rows, empty="No fields yet: knopka field add"
-    )
+    heads = ("Id", "Entity", "Type", "Code", "Name", "Options", "Pages")
+    print_table(heads, [_row(field) for field in fields], empty="No fields yet: knopka field add")
+
+
+def _describe(field: CustomField) -> dict[str, object]:
+    """The model of API v4, and our own word on it."""
+    return {**custom_field_model(field), "is_page_writable": field.is_page_writable}
+
+
+def _row(field: CustomField) -> tuple[object, ...]:
+    options, pages = len(field.options) or "", "" if field.is_page_writable else "no"
+    return (field.id, field.entity.value, field.type.value, field.code or "", field.name, options, pages)
 
 
 @field.command("import")
@@ -100,14 +110,14 @@ def import_command(file: BinaryIO, as_json: bool) -> None:
     if report.has_more:
         click.echo("There are further pages: import the answers with page=2 and so on as well.", err=True)
     if as_json:
-        print_json(_describe(report))
+        print_json(_describe_report(report))
         return
     click.echo(f"Added {len(report.added)}, updated {len(report.updated)}, left out {len(report.skipped)}.")
     for skipped in report.skipped:
         click.echo(f"  {skipped.id or '?'} {skipped.name!r}: {say(skipped.reason, 'en')}")
 
 
-def _describe(report: ImportReport) -> dict[str, object]:
+def _describe_report(report: ImportReport) -> dict[str, object]:
     return {
         "added": [_name(field) for field in report.added],
         "updated": [_name(field) for field in report.updated],
