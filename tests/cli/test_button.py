@@ -68,6 +68,19 @@ def test_the_earlier_deadline_can_be_asked_for(shell: Shell, command: str) -> No
     assert "'later', 'strict'" in answer.err
 
 
+@pytest.mark.parametrize(("command", "usual"), [("add", "signed"), ("import", "plain")])
+def test_how_far_a_user_id_is_believed_can_be_chosen(shell: Shell, command: str, usual: str) -> None:
+    name = ("--name", "Shop", "--origin", "https://shop.example")
+    for number, identity in enumerate(("plain", "signed", "off")):
+        stdin = AMOCRM.replace("10211", f"1030{number}")
+        assert shell("button", command, *name, "--identity", identity, stdin=stdin).code == 0
+    shell("button", command, *name, stdin=AMOCRM)
+    listed = [button["identity"] for button in shell("button", "list", "--json").json]
+    assert listed == ["plain", "signed", "off", usual]
+    answer = shell("button", command, *name, "--identity", "believed", stdin=AMOCRM)
+    assert (answer.code, "'plain', 'signed', 'off'" in answer.err) == (2, True)
+
+
 def test_the_list_shows_every_button(shell: Shell) -> None:
     shell("button", "add", "--name", "Shop", "--origin", "https://shop.example", "--locale", "ru", "--inline")
     (button,) = shell("button", "list", "--json").json

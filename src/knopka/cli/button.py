@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from typing import Any, TextIO
 
 import click
 
@@ -15,6 +16,8 @@ from knopka.domain.errors import InvalidInput, NotFound
 from knopka.domain.snippet import parse_snippet, render_snippet
 from knopka.domain.visitor import Identity, Source, WindowMode
 from knopka.services.catalog import add_source, load_catalog
+
+Command = Callable[..., Any]
 
 
 class Origin(click.ParamType[str]):
@@ -53,6 +56,14 @@ window_option = click.option(
 )  # fmt: skip
 
 
+def identity_option(default: Identity) -> Callable[[Command], Command]:
+    """How far the user id that a page gives is believed."""
+    return click.option(
+        "--identity", type=click.Choice([identity.value for identity in Identity]), default=default.value,
+        show_default=True, help="Whether a page's user id is taken as it is, taken when signed, or left out.",
+    )  # fmt: skip
+
+
 @click.group()
 def button() -> None:
     """Buttons, and the snippets that put them on pages."""
@@ -64,17 +75,19 @@ def button() -> None:
 @click.option("--locale", type=Locale(), default="en", show_default=True, help="The language of the chat.")
 @click.option("--inline", is_flag=True, help="Show the channels in a row instead of one round button.")
 @window_option
+@identity_option(Identity.SIGNED)
 @json_option
 def add(
-    name: str, origins: tuple[str, ...], locale: str, inline: bool, window: str, as_json: bool
+    name: str, origins: tuple[str, ...], locale: str, inline: bool, window: str, identity: str, as_json: bool
 ) -> None:  # fmt: skip
     """Add a button and print the snippet for the pages."""
     if not origins:
         raise click.UsageError("A button stands somewhere: give --origin https://host[:port] at least once.")
     base_url = _read_base_url()
     draft = SourceDraft(
-        name=name, origins=origins, locale=locale, inline=inline, window_mode=WindowMode(window)
-    )
+        name=name, origins=origins, locale=locale, inline=inline, identity=Identity(identity),
+        window_mode=WindowMode(window),
+    )  # fmt: skip
     _print_added(store.write(add_source, draft, key=("catalog",)), base_url, as_json=as_json)
 
 
@@ -112,14 +125,15 @@ def snippet(button_id: str, as_json: bool) -> None:
 @origin_option
 @click.option("--name", help="How operators see it; the id when left out.")
 @window_option
+@identity_option(Identity.PLAIN)
 @json_option
 def import_command(
-    file: TextIO, origins: tuple[str, ...], name: str | None, window: str, as_json: bool
+    file: TextIO, origins: tuple[str, ...], name: str | None, window: str, identity: str, as_json: bool
 ) -> None:  # fmt: skip
     """Take over an amoCRM or Kommo button from its snippet in FILE or on stdin, with its id and hash.
 
-    The page then changes the script's host and nothing else. Unsigned user ids are taken as amoCRM
-    takes them (identity plain); `knopka check` says what that means.
+    The page then changes the script's host and nothing else. Unless --identity says otherwise,
+    unsigned user ids are taken as amoCRM takes them; `knopka check` says what that means.
     """
     base_url = _read_base_url()
     try:
@@ -133,7 +147,7 @@ def import_command(
         origins=origins or _ask_origins(file),
         locale=found.locale,
         inline=found.inline,
-        identity=Identity.PLAIN,
+        identity=Identity(identity),
         window_mode=WindowMode(window),
         public_id=found.public_id,
         hash=found.hash,
