@@ -80,6 +80,17 @@ async def test_a_text_has_something_in_it_and_an_end(story: Story, text: str) ->
     assert await story.leads() == []
 
 
+async def test_S_OUT_05_neither_side_sends_what_shows_nothing_or_turns_the_rest(story: Story) -> None:
+    chat = (await story.say("one\u202e")).conversation.id
+    await reply(story, chat, "two\u2067", "reply-001")
+    with pytest.raises(InvalidInput):
+        await story.say("\u200b\u2060")
+    with pytest.raises(InvalidInput):
+        await reply(story, chat, "\u200b\u2060", "reply-002")
+    said = [message.text for message in await history(story, chat)]
+    assert said == ["one\u202e\u202c", "two\u2067\u2069"]
+
+
 async def test_marks_only_go_forward_and_never_beyond_the_last_message(story: Story) -> None:
     chat = (await story.say()).conversation.id
     for _ in range(3):

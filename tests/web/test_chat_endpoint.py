@@ -225,6 +225,7 @@ async def test_cookies_are_not_looked_at(small: Running) -> None:
         ({"key": "message-1"}, "$.text"),
         ({"key": "message-1", "text": ""}, "$.text"),
         ({"key": "message-1", "text": " \n\t "}, "$.text"),
+        ({"key": "message-1", "text": "\u200b \u2067\u2069"}, "$.text"),
         ({"key": "message-1", "text": 5}, "$.text"),
         ({"key": "message-1", "text": "x" * 10_001}, "$.text"),
         ({"key": "short", "text": "x"}, "$.key"),

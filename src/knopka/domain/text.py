@@ -12,6 +12,18 @@ _UNWANTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # Zero-width characters and those that turn the direction of a text: in a name they
 # only serve to make it look like another one (S-OUT-05).
 _INVISIBLE = re.compile(r"[\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+# Space, what Unicode calls default ignorable, and the empty Braille cell: a text of nothing else looks empty.
+_BLANK = re.compile(
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff]*"
+)
+_END_OF_EMBEDDING = "\u202c"
+_END_OF_ISOLATE = "\u2069"
+_ENDS = dict.fromkeys("\u202a\u202b\u202d\u202e", _END_OF_EMBEDDING) | dict.fromkeys(
+    "\u2066\u2067\u2068", _END_OF_ISOLATE
+)
+"""What ends each character that turns the direction of what follows it (UAX #9)."""
 _SPACES = re.compile(r"\s+")
 _MARKS_KEPT = 5
 
@@ -34,6 +46,37 @@ def clean_name(text: str) -> str:
     if any(map(unicodedata.combining, text)):
         text = _clip_marks(text)
     return " ".join(text.split())
+
+
+def clean_message(text: str) -> str:
+    """A text that somebody says: cleaned, turning nothing but itself, and empty when it shows nothing."""
+    if not text.isprintable():
+        text = _balance(text)
+    text = clean_text(text)
+    return "" if _BLANK.fullmatch(text) else text
+
+
+def _balance(text: str) -> str:
+    """End what still turns the direction at the end, and drop the ends of what never began (S-OUT-05)."""
+    kept: list[str] = []
+    missing: list[str] = []
+    isolates = 0
+    for char in text:
+        if char in _ENDS:
+            missing.append(_ENDS[char])
+            isolates += _ENDS[char] == _END_OF_ISOLATE
+        elif char == _END_OF_EMBEDDING:
+            if missing[-1:] != [char]:
+                continue
+            missing.pop()
+        elif char == _END_OF_ISOLATE:
+            if not isolates:
+                continue
+            isolates -= 1
+            while missing.pop() != char:
+                pass  # the end of an isolate ends what began inside it as well
+        kept.append(char)
+    return "".join(kept + missing[::-1])
 
 
 def _clip_marks(text: str) -> str:

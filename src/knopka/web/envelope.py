@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from knopka.domain.errors import Fault, InvalidInput
-from knopka.domain.text import clean_text
+from knopka.domain.text import clean_message, clean_text
 from knopka.domain.visitor import Page
 from knopka.web.strict_json import MAX_FAULTS, Json
 
@@ -61,9 +61,9 @@ class Envelope:
         return []
 
     def text(self, name: str, most: int) -> str:
-        """A cleaned text that says something."""
+        """A cleaned text of which something can be seen."""
         value = self.body.get(name)
-        text = clean_text(value) if isinstance(value, str) and len(value) <= most * 4 else None
+        text = clean_message(value) if isinstance(value, str) and len(value) <= most * 4 else None
         if text is None or not 1 <= len(text) <= most:
             self.blame(f"$.{name}", "bad_text", f"This must be a text of 1 to {most} characters.")
             return ""
