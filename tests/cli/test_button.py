@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from knopka.domain.snippet import parse_snippet
-from tests.cli.conftest import BASE_URL, Shell
+from tests.cli.conftest import BASE_URL, Answer, Shell
 
 HASH = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 AMOCRM = (
@@ -143,6 +143,33 @@ def test_what_is_no_snippet_is_refused(shell: Shell, text: str | bytes) -> None:
     answer = shell("button", "import", "--origin", "https://shop.example", stdin=text)
     assert answer.code == 2
     assert answer.err
+
+
+@pytest.mark.parametrize("by", ["file", "stdin"])
+def test_a_page_of_64_kib_is_read_and_one_byte_more_is_not(shell: Shell, tmp_path: Path, by: str) -> None:
+    file = tmp_path / "page.html"
+
+    def take(size: int) -> Answer:
+        page = AMOCRM + "\u044f" * ((size - len(AMOCRM)) // 2) + " " * ((size - len(AMOCRM)) % 2)
+        file.write_text(page, encoding="utf-8")
+        source, stdin = ((str(file),), "") if by == "file" else ((), page)
+        return shell("button", "import", *source, "--origin", "https://shop.example", stdin=stdin)
+
+    refused = take(65_537)
+    assert (refused.code, refused.out) == (2, "")
+    assert "64 KiB" in refused.err
+    assert take(65_536).code == 0
+
+
+@pytest.mark.parametrize("command", ["add", "import"])
+@pytest.mark.parametrize("name", ["", " ", "\u200b", "x" * 256])
+def test_a_name_that_is_none_is_named_with_what_is_allowed(shell: Shell, command: str, name: str) -> None:
+    given = ("--name", name, "--origin", "https://shop.example")
+    answer = shell("button", command, *given, stdin=AMOCRM)
+    assert (answer.code, answer.out) == (2, "")
+    assert "name: '" in answer.err
+    assert "1 to 255" in answer.err
+    assert shell("button", "list", "--json").json == []
 
 
 def test_a_wrong_hash_is_named(shell: Shell) -> None:

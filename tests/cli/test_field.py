@@ -69,6 +69,8 @@ def test_a_taken_id_is_named(shell: Shell) -> None:
         ("--type", "phone", "multitext"),
         ("--id", "0", "1<=x"),
         ("--enum", "7= ", "ID=TEXT"),
+        ("--enum", "=", "ID=TEXT"),
+        ("--enum", "7==", "ID=TEXT"),
         ("--enum", "0=M", "ID=TEXT"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -18,6 +18,8 @@ from knopka.domain.visitor import Identity, Source, WindowMode
 from knopka.services.catalog import add_source, load_catalog
 
 Command = Callable[..., Any]
+
+MAX_SNIPPET_BYTES = 64 * 1024
 
 
 class Origin(click.ParamType[str]):
@@ -121,29 +123,25 @@ def snippet(button_id: str, as_json: bool) -> None:
 
 
 @button.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@click.argument("file", type=click.File("rb"), default="-")
 @origin_option
 @click.option("--name", help="How operators see it; the id when left out.")
 @window_option
 @identity_option(Identity.PLAIN)
 @json_option
 def import_command(
-    file: TextIO, origins: tuple[str, ...], name: str | None, window: str, identity: str, as_json: bool
+    file: BinaryIO, origins: tuple[str, ...], name: str | None, window: str, identity: str, as_json: bool
 ) -> None:  # fmt: skip
     """Take over an amoCRM or Kommo button from its snippet in FILE or on stdin, with its id and hash.
 
     The page then changes the script's host and nothing else. Unless --identity says otherwise,
-    unsigned user ids are taken as amoCRM takes them; `knopka check` says what that means.
+    unsigned user ids are taken as amoCRM takes them; `knopka check` says what that means. At most
+    64 KiB are read.
     """
     base_url = _read_base_url()
-    try:
-        found = parse_snippet(file.read())
-    except UnicodeDecodeError as error:
-        raise click.UsageError(
-            f"{file.name} is not UTF-8 text: {error.reason} at byte {error.start}."
-        ) from error
+    found = parse_snippet(_read_text(file))
     draft = SourceDraft(
-        name=name or f"amoCRM {found.public_id}",
+        name=f"amoCRM {found.public_id}" if name is None else name,
         origins=origins or _ask_origins(file),
         locale=found.locale,
         inline=found.inline,
@@ -155,9 +153,24 @@ def import_command(
     _print_added(store.write(add_source, draft, key=("catalog",)), base_url, as_json=as_json)
 
 
-def _ask_origins(file: TextIO) -> tuple[str, ...]:
+def _read_text(file: BinaryIO) -> str:
+    body = file.read(MAX_SNIPPET_BYTES + 1)
+    if len(body) > MAX_SNIPPET_BYTES:
+        raise click.UsageError(
+            f"The file has more than {MAX_SNIPPET_BYTES // 1024} KiB, which is all that is read: "
+            "give the snippet alone."
+        )
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"The file is not UTF-8 text: {error.reason} at byte {error.start}."
+        ) from error
+
+
+def _ask_origins(file: BinaryIO) -> tuple[str, ...]:
     """A snippet does not say where it stands."""
-    if file is sys.stdin or not sys.stdin.isatty():
+    if file is sys.stdin.buffer or not sys.stdin.isatty():
         raise click.UsageError(
             "A snippet does not say on which site it stands: give --origin https://host[:port]."
         )

@@ -34,7 +34,7 @@ class Option(click.ParamType[OptionDraft]):
         given_id, equals, text = value.partition("=")
         if not (equals and given_id.isascii() and given_id.isdigit()):
             given_id, text = "", value
-        if not text.strip() or (given_id and not 0 < int(given_id) < 2**53):
+        if not text.strip("= ") or (given_id and not 0 < int(given_id) < 2**53):
             self.fail(f"{value!r} is not an option; TEXT is, and ID=TEXT with an id from 1 up")
         return OptionDraft(value=text.strip(), id=int(given_id) if given_id else None)
 

@@ -95,11 +95,14 @@ def _main_pipeline(tx: Transaction, locale: str) -> Pipeline:
 
 def add_source(tx: Transaction, draft: SourceDraft, *, now: datetime) -> Source:
     """Add a button, whose leads go to the main pipeline. Raises Conflict when its id is taken."""
+    faults = _check_name(draft.name)
     if not draft.origins:
-        raise InvalidInput(Fault("origin", "missing", "a button needs the address of at least one site"))
+        faults.append(Fault("origin", "missing", "a button needs the address of at least one site"))
+    if faults:
+        raise InvalidInput(*faults)
     draft = replace(
         draft,
-        name=clean_name(draft.name) or "knopka",
+        name=clean_name(draft.name),
         origins=tuple(dict.fromkeys(parse_origin(origin) for origin in draft.origins)),
     )
     source = db.insert_source(
@@ -147,11 +150,15 @@ def add_field(tx: Transaction, draft: FieldDraft, *, now: datetime) -> CustomFie
         # Somebody gave a number of our own row by hand: the next one may be free.
 
 
+def _check_name(name: str) -> list[Fault]:
+    if 0 < len(clean_name(name)) <= MAX_NAME:
+        return []
+    message = f"{excerpt(name)!r} is no name; a name has 1 to {MAX_NAME} characters"
+    return [Fault("name", "bad_length", message)]
+
+
 def _check_draft(draft: FieldDraft) -> None:
-    faults = []
-    if not 0 < len(clean_name(draft.name)) <= MAX_NAME:
-        message = f"{excerpt(draft.name)!r} is no name; a name has 1 to {MAX_NAME} characters"
-        faults.append(Fault("name", "bad_length", message))
+    faults = _check_name(draft.name)
     if draft.type is FieldType.TRACKING_DATA and draft.entity is not Entity.LEAD:
         faults.append(Fault("entity", "not_for_contacts", "only leads have tracking_data fields"))
     if draft.options and draft.type not in WITH_OPTIONS:
