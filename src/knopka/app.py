@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -32,8 +33,10 @@ from knopka.services.expiry import expire_waiting
 from knopka.services.jobs import Handler, InStore, Worker
 from knopka.services.operators import make_setup_code
 from knopka.services.passwords import hash_password
+from knopka.services.retention import RETENTION_TIMER, delete_old, go_on_tomorrow, start_retention
 from knopka.settings import Settings
 from knopka.web.context import Demo, Web
+from knopka.web.desk import real_now
 from knopka.web.errors import HANDLERS
 from knopka.web.headers import Headers
 from knopka.web.limits import Limits
@@ -42,7 +45,10 @@ from knopka.web.server import SIGNALS, Config, Deadlines, Gate, Server, bind, ra
 
 log = structlog.get_logger(__name__)
 KEY_FILE = "secret.key"
-HANDLED_JOBS: Mapping[str, Handler] = {WAITING_TIMER: InStore(expire_waiting)}
+HANDLED_JOBS: Mapping[str, Handler] = {
+    WAITING_TIMER: InStore(expire_waiting),
+    RETENTION_TIMER: InStore(partial(delete_old, sign_in_clock=real_now), on_dead=go_on_tomorrow),
+}
 """What becomes of each kind of job."""
 FIRST_ACCOUNT = {"name": "knopka", "locale": "ru", "timezone": "Europe/Moscow", "currency": "RUB"}
 """What a new installation begins with."""
@@ -281,9 +287,10 @@ class DemoDoor:
 
 
 async def set_up(settings: Settings, base_url: str, *, demo: bool) -> DemoDoor | None:
-    """Make the account unless it is there; for the demo, its shop as well."""
+    """Make the account unless it is there, with its retention; for the demo, its shop as well."""
     database = await Database.open(settings.store_url)
     try:
+        await database.write(start_retention, key=("account", 1))
         if not demo:
             await database.write(ensure_account, **FIRST_ACCOUNT, key=("account", 1))
             return None

@@ -177,6 +177,11 @@ SET_TIMER = Statement(
         index_elements=list(TIMER_KEY), set_={"payload": bindparam("payload"), "due_at": bindparam("due_at")}
     )
 )
+START_TIMER = Statement(
+    insert(timers)
+    .values({name: bindparam(name) for name in (*TIMER_KEY, "payload", "due_at")})
+    .on_conflict_do_nothing(index_elements=list(TIMER_KEY))
+)
 CLEAR_TIMER = Statement(
     delete(timers).where(
         timers.c.account_id == bindparam("account_id"),
@@ -215,14 +220,26 @@ def set_timer(
     tx: Transaction, account_id: int, kind: str, key: str, payload: Mapping[str, Any], due_at: datetime
 ) -> None:
     """Have a job of this kind and key become due then; a timer that is set already is moved."""
-    tx.run(
-        SET_TIMER,
-        account_id=account_id,
-        kind=kind,
-        key=key,
-        payload=json.dumps(payload, ensure_ascii=False),
-        due_at=to_ms(due_at),
-    )
+    tx.run(SET_TIMER, **_timer(account_id, kind, key, payload, due_at))
+
+
+def start_timer(
+    tx: Transaction, account_id: int, kind: str, key: str, payload: Mapping[str, Any], due_at: datetime
+) -> None:
+    """The same, but a timer that is set already stays as it is."""
+    tx.run(START_TIMER, **_timer(account_id, kind, key, payload, due_at))
+
+
+def _timer(
+    account_id: int, kind: str, key: str, payload: Mapping[str, Any], due_at: datetime
+) -> dict[str, Any]:
+    return {
+        "account_id": account_id,
+        "kind": kind,
+        "key": key,
+        "payload": json.dumps(payload, ensure_ascii=False),
+        "due_at": to_ms(due_at),
+    }
 
 
 def clear_timer(tx: Transaction, account_id: int, kind: str, key: str) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -29,6 +30,9 @@ metadata = MetaData()
 
 Big: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite counts rows up only in a column declared INTEGER."""
+
+_WITHOUT_CARD = "visitor_id IS NULL AND contact_id IS NULL AND lead_id IS NULL"
+"""Visits that nobody has written in from: they alone are deleted, and found, by their age."""
 
 
 def _id() -> Column[int]:
@@ -211,6 +215,15 @@ visits = Table(
     ForeignKeyConstraint(["source_id"], ["sources.id"]),
     Index("visits_by_lead", "lead_id", "id"),
     Index("visits_by_visitor", "visitor_id", "id"),
+    Index(
+        "visits_without_card",
+        "account_id",
+        "seen_at",
+        "id",
+        sqlite_where=text(_WITHOUT_CARD),
+        postgresql_where=text(_WITHOUT_CARD),
+    ),
+    sqlite_autoincrement=True,
 )
 
 meta_calls = Table(
@@ -231,6 +244,7 @@ meta_calls = Table(
     ForeignKeyConstraint(["visit_id"], ["visits.id"]),
     Index("meta_calls_by_lead", "lead_id", "id"),
     Index("meta_calls_by_account", "account_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 fill_windows = Table(
@@ -371,6 +385,7 @@ answers = Table(
     _needed("answer"),
     _needed("at", Big),
     PrimaryKeyConstraint("account_id", "scope", "key"),
+    Index("answers_by_time", "account_id", "at"),
 )
 
 operators = Table(
@@ -399,6 +414,7 @@ logins = Table(
     _needed("address"),
     ForeignKeyConstraint(["operator_id"], ["operators.id"]),
     Index("logins_by_operator", "operator_id"),
+    Index("logins_by_time", "account_id", "created_at"),
 )
 
 setup_codes = Table(

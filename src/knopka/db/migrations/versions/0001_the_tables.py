@@ -15,6 +15,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -24,6 +25,7 @@ down_revision = None
 Big: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 KEPT_IN_MEMORY = ("accounts", "pipelines", "statuses", "custom_fields", "field_options", "sources")
 """Tables whose change every process has to hear of; SQLite tells by its data_version."""
+WITHOUT_CARD = "visitor_id IS NULL AND contact_id IS NULL AND lead_id IS NULL"
 
 
 def upgrade() -> None:
@@ -204,6 +206,15 @@ def create_tables() -> None:
         ForeignKeyConstraint(["source_id"], ["sources.id"]),
         Index("visits_by_lead", "lead_id", "id"),
         Index("visits_by_visitor", "visitor_id", "id"),
+        Index(
+            "visits_without_card",
+            "account_id",
+            "seen_at",
+            "id",
+            sqlite_where=text(WITHOUT_CARD),
+            postgresql_where=text(WITHOUT_CARD),
+        ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "meta_calls",
@@ -222,6 +233,7 @@ def create_tables() -> None:
         ForeignKeyConstraint(["visit_id"], ["visits.id"]),
         Index("meta_calls_by_lead", "lead_id", "id"),
         Index("meta_calls_by_account", "account_id", "id"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "fill_windows",
@@ -348,6 +360,7 @@ def create_tables() -> None:
         _needed("answer"),
         _needed("at", Big),
         PrimaryKeyConstraint("account_id", "scope", "key"),
+        Index("answers_by_time", "account_id", "at"),
     )
     op.create_table(
         "operators",
@@ -372,6 +385,7 @@ def create_tables() -> None:
         _needed("address"),
         ForeignKeyConstraint(["operator_id"], ["operators.id"]),
         Index("logins_by_operator", "operator_id"),
+        Index("logins_by_time", "account_id", "created_at"),
     )
     op.create_table(
         "setup_codes",

@@ -1,0 +1,94 @@
+"""SQL of what is deleted for its age: so many rows at a time, the oldest first, found by an index."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, exists, select, tuple_
+from sqlalchemy.sql.elements import ColumnElement
+
+from knopka.db.clock import to_ms
+from knopka.db.database import Transaction
+from knopka.db.statement import Statement
+from knopka.db.tables import answers, logins, meta_calls, visits
+
+# These conditions stand in the partial index `visits_without_card` word for word.
+_WITHOUT_CARD = (visits.c.visitor_id.is_(None), visits.c.contact_id.is_(None), visits.c.lead_id.is_(None))
+# A visit that somebody holds is being seen at this moment, so it is passed over; who comes
+# for one that is held here waits, and then finds it gone and makes it anew.
+_OLD_VISITS = Statement(
+    select(visits.c.id)
+    .where(
+        visits.c.account_id == bindparam("account_id"), visits.c.seen_at <= bindparam("until"), *_WITHOUT_CARD
+    )
+    .order_by(visits.c.seen_at, visits.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_DELETE_CALLS = Statement(
+    delete(meta_calls).where(
+        meta_calls.c.id.in_(
+            select(meta_calls.c.id)
+            .where(meta_calls.c.visit_id.in_(bindparam("visit_ids", expanding=True)))
+            .limit(bindparam("most"))
+        )
+    )
+)
+_DELETE_VISITS = Statement(
+    delete(visits).where(
+        visits.c.id.in_(bindparam("visit_ids", expanding=True)),
+        ~exists().where(meta_calls.c.visit_id == visits.c.id),
+    )
+)
+
+
+def _old(account: ColumnElement[int], at: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    return account == bindparam("account_id"), at <= bindparam("until")
+
+
+_ANSWER_KEY = tuple_(answers.c.account_id, answers.c.scope, answers.c.key)
+_DELETE_ANSWERS = Statement(
+    delete(answers).where(
+        _ANSWER_KEY.in_(
+            select(answers.c.account_id, answers.c.scope, answers.c.key)
+            .where(*_old(answers.c.account_id, answers.c.at))
+            .order_by(answers.c.at)
+            .limit(bindparam("most"))
+        )
+    )
+)
+_DELETE_LOGINS = Statement(
+    delete(logins).where(
+        logins.c.token_hash.in_(
+            select(logins.c.token_hash)
+            .where(*_old(logins.c.account_id, logins.c.created_at))
+            .order_by(logins.c.created_at)
+            .limit(bindparam("most"))
+        )
+    )
+)
+
+
+def delete_visits(tx: Transaction, account_id: int, until: datetime, *, most: int, most_calls: int) -> bool:
+    """Delete visits without a card that were not seen since, with their calls; True if there may be more.
+
+    A visit with more calls than may be deleted at once goes when its last call has gone.
+    """
+    found = [row["id"] for row in tx.rows(_OLD_VISITS, account_id=account_id, until=to_ms(until), most=most)]
+    if not found:
+        return False
+    # A list of one length is one statement: each other length would be compiled, and kept, for itself.
+    visit_ids = found + found[-1:] * (most - len(found))
+    calls = tx.run(_DELETE_CALLS, visit_ids=visit_ids, most=most_calls)
+    tx.run(_DELETE_VISITS, visit_ids=visit_ids)
+    return len(found) == most or calls == most_calls
+
+
+def delete_answers(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:
+    """Delete the kept answers to operators' requests from before; True if there may be more."""
+    return tx.run(_DELETE_ANSWERS, account_id=account_id, until=to_ms(until), most=most) == most
+
+
+def delete_logins(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:
+    """Delete the sign-ins that were begun before; True if there may be more."""
+    return tx.run(_DELETE_LOGINS, account_id=account_id, until=to_ms(until), most=most) == most
