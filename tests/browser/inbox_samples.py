@@ -59,6 +59,7 @@ def full_card(number: int, name: str, unsorted: str | None, at: int) -> Json:
                 _info(320, "Position", "text", "POSITION"),
             ],
         },
+        "claimed": {"leads": [], "contacts": [123456]},
     }
 
 

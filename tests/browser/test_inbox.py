@@ -419,6 +419,17 @@ def test_fields_are_shown_by_their_type(inbox: FakeInbox, open_inbox: Callable[.
     expect(tracking).to_contain_text("https://search.example/?q=chair")
 
 
+def test_a_phone_that_the_page_gave_is_shown_as_unverified(
+    inbox: FakeInbox, open_inbox: Callable[..., Page]
+) -> None:
+    ann = inbox.add("Ann", "one")
+    page = open_inbox(f"/inbox/c/{ann}")
+    shown, mark = card(page), page.get_by_text("unverified", exact=True)
+    expect(mark).to_have_count(1)
+    expect(shown.locator("dl > div").filter(has=mark).locator("dt")).to_have_text("Phone")
+    expect(mark).to_have_attribute("title", re.compile("page sent"))
+
+
 def test_what_the_site_sent_stands_with_its_verdicts_in_words(
     inbox: FakeInbox, open_inbox: Callable[..., Page]
 ) -> None:

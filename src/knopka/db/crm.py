@@ -202,6 +202,15 @@ _VALUES = Statement(
     )
     .order_by(field_values.c.field_id)
 )
+_FROM_SITE = Statement(
+    select(field_values.c.field_id).where(
+        field_values.c.account_id == bindparam("account_id"),
+        field_values.c.entity == bindparam("entity"),
+        field_values.c.entity_id == bindparam("entity_id"),
+        field_values.c.origin == NameOrigin.SITE.value,
+        field_values.c["items"] != "[]",
+    )
+)
 _VALUES_OF_LEADS = Statement(
     select(field_values.c.entity_id, field_values.c.field_id, field_values.c["items"])
     .where(
@@ -565,6 +574,12 @@ def list_filled(tx: Transaction, account_id: int, contact_id: int, lead_id: int)
 def list_values(tx: Transaction, account_id: int, entity: Entity, card_id: int) -> list[FieldValue]:
     rows = tx.rows(_VALUES, account_id=account_id, entity=entity.value, entity_id=card_id)
     return [FieldValue(row["field_id"], tuple(msgspec.json.decode(row["items"]))) for row in rows]
+
+
+def list_fields_from_site(tx: Transaction, account_id: int, entity: Entity, card_id: int) -> set[int]:
+    """The fields of a card whose value is a page's word."""
+    rows = tx.rows(_FROM_SITE, account_id=account_id, entity=entity.value, entity_id=card_id)
+    return {row["field_id"] for row in rows}
 
 
 def list_values_of_leads(

@@ -62,6 +62,11 @@ class CustomField:
     is_page_writable: bool = True
     """False where the account narrows what a page may write (S-WEB-12)."""
 
+    @property
+    def is_way_to_reach(self) -> bool:
+        """Whether it holds phones or e-mails, by which a person may be taken for another (S-WEB-07)."""
+        return self.type is FieldType.MULTITEXT and self.code in ("PHONE", "EMAIL")
+
 
 @dataclass(frozen=True, slots=True)
 class FieldValue:

@@ -552,7 +552,16 @@ def read_card(tx: Transaction, catalog: Catalog, lead_id: int) -> LeadCard:
         incoming=db.find_incoming_lead_of(tx, ACCOUNT, lead_id),
         bot_params=bot_params,
         fields=tuple(catalog.fields.values()),
+        claimed=_list_claimed(tx, catalog, lead),
     )
+
+
+def _list_claimed(tx: Transaction, catalog: Catalog, lead: Lead) -> frozenset[int]:
+    """S-WEB-07: whoever can open the page can send any phone, so it is shown as a claim."""
+    of_lead = db.list_fields_from_site(tx, ACCOUNT, Entity.LEAD, lead.id)
+    of_contact = db.list_fields_from_site(tx, ACCOUNT, Entity.CONTACT, lead.contact_id)
+    known = (catalog.fields.get(field_id) for field_id in of_lead | of_contact)
+    return frozenset(field.id for field in known if field is not None and field.is_way_to_reach)
 
 
 def _with_fields(

@@ -339,6 +339,12 @@ def lead_show(card: LeadCard, locale: str) -> Object:
         "fields": {
             entity.value: _field_names(card.fields, entity) for entity in (Entity.LEAD, Entity.CONTACT)
         },
+        "claimed": {
+            entity.value: [
+                field.id for field in card.fields if field.entity is entity and field.id in card.claimed
+            ]
+            for entity in (Entity.LEAD, Entity.CONTACT)
+        },
     }
 
 

@@ -79,6 +79,8 @@ class LeadCard:
     incoming: IncomingLead | None
     bot_params: Mapping[str, Any]
     fields: tuple[CustomField, ...]
+    claimed: frozenset[int]
+    """The phones and e-mails that a page gave and nobody has checked, by the ids of their fields."""
 
 
 @dataclass(frozen=True, slots=True)

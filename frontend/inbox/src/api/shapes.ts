@@ -146,6 +146,8 @@ export interface Card {
   unsorted: { uid: string; category: string; created_at: number; state: UnsortedState } | null;
   bot_params: Record<string, unknown>;
   fields: Record<Entity, FieldInfo[]>;
+  /** Phones and e-mails that a page gave and nobody has checked: the ids of their fields. */
+  claimed: Record<Entity, number[]>;
 }
 
 export type LiveEvent =

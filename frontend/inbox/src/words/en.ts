@@ -101,6 +101,8 @@ export const en = {
     nameNeeded: "A name is needed",
     saved: "Saved.",
     restored: "Restored.",
+    unverified: "unverified",
+    unverifiedHint: "The site's page sent this. Whoever opened the page may have given any address or number.",
     emptyFields: (n: number) => count(n, "empty field", "empty fields"),
     tracking: "Where from",
     yes: "Yes",
