@@ -35,6 +35,8 @@ def clean_text(text: str) -> str:
     """NFC, without control characters but line feed and tab, without space around it."""
     if not text.isprintable():  # a printable text has neither controls nor line ends
         text = _UNWANTED.sub("", _LINE_END.sub("\n", text))
+    if text.isascii():
+        return text.strip()
     return unicodedata.normalize("NFC", text).strip()
 
 
@@ -43,7 +45,7 @@ def clean_name(text: str) -> str:
     text = clean_text(text)
     if not text.isprintable():
         text = _INVISIBLE.sub("", text)
-    if any(map(unicodedata.combining, text)):
+    if not text.isascii() and any(map(unicodedata.combining, text)):
         text = _clip_marks(text)
     return " ".join(text.split())
 
@@ -110,6 +112,11 @@ UNSAFE_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 
 def excerpt(value: Any) -> str:
     """A wrong value as a reason shows it: short, on one line, a text as it is and the rest as JSON."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, str):
+        text = value
+    elif type(value) is int:
+        text = str(value)
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=str)
     text = _SPACES.sub(" ", clean_text(text[: EXCERPT * 4]))
     return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from knopka.domain.verdicts import Reason, Verdict
 
@@ -283,10 +284,21 @@ SENTENCES: dict[str, tuple[str, str]] = {
 
 def say(reason: Reason, locale: str) -> str:
     """A reason in words; one that this release does not know is named by its code."""
-    sentence = SENTENCES.get(reason.code)
-    if sentence is None:
-        return reason.code
-    return _pick(sentence, locale).format_map(_Values(reason.values))
+    if not reason.values:
+        return _say_alone(reason.code, locale)
+    return _find_sentence(reason.code, locale).format_map(_Values(reason.values))
+
+
+@lru_cache(maxsize=1024)
+def _say_alone(code: str, locale: str) -> str:
+    """A reason without values, which most verdicts have: put in words once."""
+    return _find_sentence(code, locale).format_map(_Values())
+
+
+@lru_cache(maxsize=1024)
+def _find_sentence(code: str, locale: str) -> str:
+    sentence = SENTENCES.get(code)
+    return code.replace("{", "{{").replace("}", "}}") if sentence is None else _pick(sentence, locale)
 
 
 def say_all(reasons: Iterable[Reason], locale: str) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -83,6 +83,8 @@ class Web:
     chat_sockets: ChatSockets = field(init=False)
     counters: Counters = field(init=False)
     desk: Desk = field(init=False)
+    count_short: Callable[[str, str], str] = field(init=False)
+    """`count_address` with our proxies, remembered: reading addresses costs more than the rest of a limit."""
     public_host: str = field(init=False)
     inbox_host: str = field(init=False)
 
@@ -92,6 +94,7 @@ class Web:
         self.desk = Desk(self.secret_key)
         self.public_host = urlsplit(self.base_url).netloc
         self.inbox_host = urlsplit(self.inbox_url).netloc
+        self.count_short = lru_cache(maxsize=16_384)(partial(count_address, trusted=self.trusted_proxies))
 
     @property
     def is_inbox_apart(self) -> bool:
@@ -111,7 +114,10 @@ class Web:
             return count_address(peer, "", ())
         # A proxy may add a line of its own below the one that the caller made up: all of them are one list.
         lines = [value for name, value in connection.scope["headers"] if name == b"x-forwarded-for"]
-        return count_address(peer, b",".join(lines).decode("latin-1"), self.trusted_proxies)
+        forwarded = b",".join(lines).decode("latin-1")
+        if len(forwarded) <= LONGEST_ADDRESS:
+            return self.count_short(peer, forwarded)
+        return count_address(peer, forwarded, self.trusted_proxies)
 
 
 def web_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Web:
