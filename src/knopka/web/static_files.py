@@ -150,6 +150,6 @@ async def get_release(request: AnyRequest) -> Answer:
 
 @route("/w/static/{name:str}", http_method=READ)
 async def get_widget_file(request: AnyRequest) -> Answer:
-    """A file of the chat. Its name holds the hash of its content, but for `window-1.js`, which loaders name."""
+    """A file of the chat, named by its content; only `window-1.js`, which loaders name, is not."""
     name = str(request.path_params["name"])
     return _static(request).answer(request, f"widget/{name}", IMMUTABLE if HASHED.search(name) else LOADER)
