@@ -114,11 +114,9 @@ async def set_up(store_url: str, *origins: str) -> Source:
 
 
 PHONE = 123456
-UTM = ("UTM_SOURCE", "UTM_MEDIUM", "UTM_CAMPAIGN")
 FIELDS = (
     FieldDraft(
         Entity.CONTACT, FieldType.MULTITEXT, "Phone", id=PHONE, code="PHONE",
         options=(OptionDraft("WORK", 12345, code="WORK"),),
     ),
-    *(FieldDraft(Entity.LEAD, FieldType.TRACKING_DATA, code.lower(), code=code) for code in UTM),
 )  # fmt: skip

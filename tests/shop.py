@@ -43,7 +43,6 @@ FIELDS = (
     FieldDraft(
         Entity.LEAD, FieldType.SELECT, "Покупатель", id=CUSTOMER, options=(OptionDraft("Опт", WHOLESALE),)
     ),
-    FieldDraft(Entity.LEAD, FieldType.TRACKING_DATA, "utm_source", code="UTM_SOURCE"),
 )
 
 

@@ -110,6 +110,16 @@ _UPDATE_FIELD = Statement(
 _INSERT_OPTION = Statement(
     insert(field_options).values(columns("account_id", "field_id", "id", "value", "code", "sort"))
 )
+_CLEAR_CODE = Statement(
+    update(custom_fields)
+    .where(custom_fields.c.account_id == bindparam("account"), custom_fields.c.id == bindparam("field_id"))
+    .values(code=None)
+)
+_DELETE_FIELD = Statement(
+    delete(custom_fields).where(
+        custom_fields.c.account_id == bindparam("account_id"), custom_fields.c.id == bindparam("field_id")
+    )
+)
 _DELETE_OPTIONS = Statement(
     delete(field_options).where(
         field_options.c.account_id == bindparam("account_id"),
@@ -255,6 +265,17 @@ def update_field(tx: Transaction, account_id: int, field: CustomField) -> None:
     )
     tx.run(_DELETE_OPTIONS, account_id=account_id, field_id=field.id)
     _insert_options(tx, account_id, field)
+
+
+def clear_code(tx: Transaction, account_id: int, field_id: int) -> None:
+    """Free the field's code for another field."""
+    tx.run(_CLEAR_CODE, account=account_id, field_id=field_id)
+
+
+def delete_field(tx: Transaction, account_id: int, field_id: int) -> None:
+    """Remove a field that no card has a value of."""
+    tx.run(_DELETE_OPTIONS, account_id=account_id, field_id=field_id)
+    tx.run(_DELETE_FIELD, account_id=account_id, field_id=field_id)
 
 
 def _insert_options(tx: Transaction, account_id: int, field: CustomField) -> None:

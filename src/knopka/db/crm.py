@@ -37,7 +37,7 @@ from knopka.domain.crm import (
     NameOrigin,
     Note,
 )
-from knopka.domain.fields import FieldValue
+from knopka.domain.fields import CustomField, FieldValue
 from knopka.domain.meta import Entity
 
 EMPTY_NAMES = tuple(origin.value for origin in NameOrigin if origin.counts_as_empty)
@@ -201,6 +201,32 @@ _VALUES = Statement(
         field_values.c["items"] != "[]",
     )
     .order_by(field_values.c.field_id)
+)
+_MOVE_VALUES = Statement(
+    update(field_values)
+    .where(field_values.c.account_id == bindparam("account"), field_values.c.field_id == bindparam("old_id"))
+    .values(changes("field_id"))
+)
+_VALUES_OF_FIELD = Statement(
+    select(field_values.c.entity_id, field_values.c["items"])
+    .where(
+        field_values.c.account_id == bindparam("account_id"),
+        field_values.c.entity == bindparam("entity"),
+        field_values.c.entity_id > bindparam("after"),
+        field_values.c.field_id == bindparam("field_id"),
+    )
+    .order_by(field_values.c.entity_id)
+    .limit(bindparam("most"))
+)
+_UPDATE_ITEMS = Statement(
+    update(field_values)
+    .where(
+        field_values.c.account_id == bindparam("account"),
+        field_values.c.entity == bindparam("of_entity"),
+        field_values.c.entity_id == bindparam("card_id"),
+        field_values.c.field_id == bindparam("of_field"),
+    )
+    .values(changes("items"))
 )
 _FROM_SITE = Statement(
     select(field_values.c.field_id).where(
@@ -574,6 +600,32 @@ def list_filled(tx: Transaction, account_id: int, contact_id: int, lead_id: int)
 def list_values(tx: Transaction, account_id: int, entity: Entity, card_id: int) -> list[FieldValue]:
     rows = tx.rows(_VALUES, account_id=account_id, entity=entity.value, entity_id=card_id)
     return [FieldValue(row["field_id"], tuple(msgspec.json.decode(row["items"]))) for row in rows]
+
+
+def move_values(tx: Transaction, account_id: int, old_id: int, new_id: int) -> None:
+    """Put the values of one field under the id of another, which has none yet."""
+    tx.run(_MOVE_VALUES, account=account_id, old_id=old_id, new_field_id=new_id)
+
+
+def list_values_of_field(
+    tx: Transaction, account_id: int, field: CustomField, *, after: int, most: int
+) -> list[tuple[int, list[Mapping[str, Any]]]]:
+    """Cards by their ids, from the one after `after` on, with what they hold in the field."""
+    rows = tx.rows(
+        _VALUES_OF_FIELD,
+        account_id=account_id, entity=field.entity.value, field_id=field.id, after=after, most=most,
+    )  # fmt: skip
+    return [(row["entity_id"], msgspec.json.decode(row["items"])) for row in rows]
+
+
+def update_items(
+    tx: Transaction, account_id: int, field: CustomField, card_id: int, items: Sequence[Mapping[str, Any]]
+) -> None:
+    tx.run(
+        _UPDATE_ITEMS,
+        account=account_id, of_entity=field.entity.value, card_id=card_id, of_field=field.id,
+        new_items=_encode(items),
+    )  # fmt: skip
 
 
 def list_fields_from_site(tx: Transaction, account_id: int, entity: Entity, card_id: int) -> set[int]:

@@ -91,6 +91,24 @@ _UPDATE_WAITING = Statement(
     .where(visits.c.account_id == bindparam("account"), visits.c.id == bindparam("visit_id"))
     .values(changes("waiting_since", "waiting"))
 )
+# Only what may name the field is read; the text of a value may hold the same digits, to no harm.
+_WAITING_FOR_FIELD = Statement(
+    select(visits.c.id, visits.c.waiting)
+    .where(
+        visits.c.account_id == bindparam("account_id"),
+        visits.c.id > bindparam("after"),
+        visits.c.waiting_since.is_not(None),
+        visits.c.waiting.like(bindparam("pattern")),
+    )
+    .order_by(visits.c.id)
+    .limit(bindparam("most"))
+    .with_for_update()
+)
+_REPLACE_WAITING = Statement(
+    update(visits)
+    .where(visits.c.account_id == bindparam("account"), visits.c.id == bindparam("visit_id"))
+    .values(changes("waiting"))
+)
 _UPDATE_BOT_PARAMS = Statement(
     update(visits)
     .where(visits.c.account_id == bindparam("account"), visits.c.id == bindparam("visit_id"))
@@ -300,6 +318,21 @@ def update_waiting(tx: Transaction, visit: Visit) -> None:
         new_waiting_since=None if visit.waiting_since is None else to_ms(visit.waiting_since),
         new_waiting=_encode(visit.waiting) if has_any else None,
     )
+
+
+def list_waiting_for_field(
+    tx: Transaction, account_id: int, field_id: int, *, after: int, most: int
+) -> list[tuple[int, Waiting]]:
+    """Visits after `after`, by their rows, that may have a value of the field waiting; they are held."""
+    rows = tx.rows(
+        _WAITING_FOR_FIELD, account_id=account_id, pattern=f'%"field_id":{field_id}%', after=after, most=most
+    )
+    return [(row["id"], _decode_waiting(row["waiting"])) for row in rows]
+
+
+def replace_waiting(tx: Transaction, account_id: int, visit_id: int, waiting: Waiting) -> None:
+    """Store what the visit has waiting, which waits as long as before."""
+    tx.run(_REPLACE_WAITING, account=account_id, visit_id=visit_id, new_waiting=_encode(waiting))
 
 
 def update_bot_params(tx: Transaction, visit: Visit, bot_params: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -56,6 +56,20 @@ class Resolved:
     def is_settled(self) -> bool:
         """Whether nothing is left that a card could take."""
         return len(self.settled) == len(self.paths)
+
+    def settle_gone(self, fields: Container[int]) -> Resolved:
+        """A field that was there when the call came may be gone when its card is."""
+        gone = [wish for wish in self.fields if wish.value.field_id not in fields]
+        unknown = (
+            PathVerdict(
+                wish.path,
+                Verdict.UNKNOWN_FIELD,
+                (Reason("unknown_field", {"field": str(wish.value.field_id)}),),
+            )
+            for wish in gone
+        )
+        kept = tuple(wish for wish in self.fields if wish not in gone)
+        return replace(self, fields=kept, settled=(*self.settled, *unknown)) if gone else self
 
     def wait(self) -> tuple[PathVerdict, ...]:
         """No card exists yet: what is open waits for it."""

@@ -354,7 +354,8 @@ def fill_waiting(
         filling = Filling(tx, catalog, source, visit, now)
         calls = db_visitors.list_verdicts(tx, [held.call_id for held in visit.waiting.held])
         for held in visit.waiting.held:
-            final = filling.write(held.wishes, filling.plan(held.wishes))
+            wishes = held.wishes.settle_gone(catalog.fields)
+            final = filling.write(wishes, filling.plan(wishes))
             verdicts = _replace_waiting(calls[held.call_id], final)
             db_visitors.update_verdicts(tx, held.call_id, verdicts)
         filling.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,8 +26,10 @@ from knopka.domain.errors import Conflict, Fault, InvalidInput, NotFound
 from knopka.domain.fields import CustomField, FieldOption, FieldType
 from knopka.domain.meta import MAX_NAME, Entity, Json
 from knopka.domain.text import clean_name, excerpt
+from knopka.domain.usual_fields import usual_fields
 from knopka.domain.verdicts import Reason
 from knopka.domain.visitor import Source
+from knopka.services.places import gives_way, take_place
 
 ACCOUNT = AccountId(1)
 """The one account of this release; every table carries it."""
@@ -77,9 +79,12 @@ def load_catalog(tx: Transaction) -> Catalog:
 def ensure_account(
     tx: Transaction, *, name: str, locale: str, timezone: str, currency: str, now: datetime
 ) -> None:
-    """Make the account with its main pipeline, unless it is there already."""
+    """Make the account with its main pipeline and its usual fields, unless it is there already."""
     if db.insert_account(tx, Account(ACCOUNT, name, locale, timezone, currency), now):
         db.insert_pipeline(tx, ACCOUNT, _main_pipeline(tx, locale))
+        for sort, draft in enumerate(usual_fields(locale), start=1):
+            field = _draw_up(tx, draft, sort)
+            db.insert_field(tx, ACCOUNT, replace(field, id=db.next_id(tx, ACCOUNT, "fields")))
 
 
 def _main_pipeline(tx: Transaction, locale: str) -> Pipeline:
@@ -127,27 +132,50 @@ def _main(pipelines: Sequence[Pipeline]) -> Pipeline:
 
 
 def add_field(tx: Transaction, draft: FieldDraft, *, now: datetime) -> CustomField:
-    """Add a field with its options. Raises Conflict when its id or its code is taken."""
+    """Add a field with its options. Raises Conflict when its id or its code is taken.
+
+    A field with an id of its own takes the place of one of ours that has its code.
+    """
     _check_draft(draft)
+    known = db.list_fields(tx, ACCOUNT)
+    field = _draw_up(tx, draft, len(known) + 1)
+    owner = _find_owner(known, field)
+    if draft.id is not None and owner is not None and gives_way(owner, field):
+        field = replace(field, id=draft.id, sort=owner.sort)
+        if field.id == owner.id or not take_place(tx, ACCOUNT, owner, field):
+            raise Conflict(_say_taken(tx, field))
+        return field
+    while True:
+        field = replace(field, id=draft.id or db.next_id(tx, ACCOUNT, "fields"))
+        if db.insert_field(tx, ACCOUNT, field):
+            return field
+        if draft.id is not None or owner is not None:
+            raise Conflict(_say_taken(tx, field))
+        # Somebody gave a number of our own row by hand: the next one may be free.
+
+
+def _draw_up(tx: Transaction, draft: FieldDraft, sort: int) -> CustomField:
+    """The field that a draft is for, with ids for its options and none for itself."""
     code = draft.code or None
-    field = CustomField(
+    return CustomField(
         id=0,
         entity=draft.entity,
         type=draft.type,
         name=clean_name(draft.name),
         code=code,
-        sort=len(db.list_fields(tx, ACCOUNT)) + 1,
+        sort=sort,
         options=_number(tx, draft.options or _usual_kinds(draft.type, code)),
         currency=draft.currency or (_currency(tx) if draft.type is FieldType.MONETARY else None),
         is_page_writable=draft.is_page_writable,
     )
-    while True:
-        field = replace(field, id=draft.id or db.next_id(tx, ACCOUNT, "fields"))
-        if db.insert_field(tx, ACCOUNT, field):
-            return field
-        if draft.id is not None or _is_code_taken(tx, field):
-            raise Conflict(_say_taken(tx, field))
-        # Somebody gave a number of our own row by hand: the next one may be free.
+
+
+def _find_owner(known: Iterable[CustomField], field: CustomField) -> CustomField | None:
+    """The field that has this one's code on the same card."""
+    if field.code is None:
+        return None
+    same = (other for other in known if (other.entity, other.code) == (field.entity, field.code))
+    return next(same, None)
 
 
 def _check_name(name: str) -> list[Fault]:
@@ -171,12 +199,6 @@ def _check_draft(draft: FieldDraft) -> None:
 def _currency(tx: Transaction) -> str | None:
     account = db.find_account(tx, ACCOUNT)
     return None if account is None else account.currency
-
-
-def _is_code_taken(tx: Transaction, field: CustomField) -> bool:
-    return field.code is not None and any(
-        (other.entity, other.code) == (field.entity, field.code) for other in db.list_fields(tx, ACCOUNT)
-    )
 
 
 def _say_taken(tx: Transaction, field: CustomField) -> str:
@@ -213,7 +235,8 @@ def import_fields(tx: Transaction, document: Json, *, now: datetime) -> ImportRe
     """Take the fields of amoCRM's answer to `GET /api/v4/{leads|contacts}/custom_fields`.
 
     Every id is kept, so the ids in a site's code stay true; a field that is
-    known is brought up to date. What cannot be taken is told with the reason.
+    known is brought up to date, and one of ours with the same code gives it its
+    place and its values. What cannot be taken is told with the reason.
     Raises InvalidInput when the document is no such answer.
     """
     known = {field.id: field for field in db.list_fields(tx, ACCOUNT)}
@@ -224,8 +247,10 @@ def import_fields(tx: Transaction, document: Json, *, now: datetime) -> ImportRe
         match _take_field(tx, known, model):
             case Skipped() as left_out:
                 skipped.append(left_out)
-            case field:
-                (updated if field.id in known else added).append(field)
+            case field, before:
+                (added if before is None else updated).append(field)
+                if before is not None:
+                    del known[before.id]
                 known[field.id] = field
     links = document.get("_links")
     has_more = isinstance(links, dict) and "next" in links
@@ -241,26 +266,29 @@ def _models(document: Json) -> list[Any]:
     return models
 
 
-def _take_field(tx: Transaction, known: Mapping[int, CustomField], model: Json) -> CustomField | Skipped:
+def _take_field(
+    tx: Transaction, known: Mapping[int, CustomField], model: Json
+) -> tuple[CustomField, CustomField | None] | Skipped:
+    """The field as it stands now, and the one that stood there before."""
     field = _read_field(model)
     if isinstance(field, Skipped):
         return field
     before = known.get(field.id)
     if before is not None and (before.type, before.entity) != (field.type, field.entity):
         return Skipped(field.id, field.name, Reason("import_type_changed", {"type": before.type.value}))
-    owner = next(
-        (other for other in known.values() if other.entity is field.entity and other.code == field.code),
-        None,
-    )
-    if field.code and owner is not None and owner.id != field.id:
-        return Skipped(
-            field.id, field.name, Reason("import_code_taken", {"code": field.code, "id": str(owner.id)})
-        )
+    owner = _find_owner(known.values(), field)
+    if owner is not None and owner.id != field.id:
+        if before is not None or not gives_way(owner, field):
+            taken = Reason("import_code_taken", {"code": owner.code or "", "id": str(owner.id)})
+            return Skipped(field.id, field.name, taken)
+        field = replace(field, is_page_writable=owner.is_page_writable)
+        take_place(tx, ACCOUNT, owner, field)
+        return field, owner
     if before is None:
         db.insert_field(tx, ACCOUNT, field)
-        return field
+        return field, None
     db.update_field(tx, ACCOUNT, field)
-    return replace(field, is_page_writable=before.is_page_writable)
+    return replace(field, is_page_writable=before.is_page_writable), before
 
 
 def _read_field(model: Json) -> CustomField | Skipped:

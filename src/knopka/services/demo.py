@@ -9,12 +9,13 @@ from pathlib import Path
 
 from knopka.db.database import Transaction
 from knopka.db.operators import find_by_login, update_password_hash
-from knopka.domain.catalog import FieldDraft, OptionDraft, SourceDraft
+from knopka.domain.catalog import Catalog, FieldDraft, OptionDraft, SourceDraft
 from knopka.domain.fields import FieldType
 from knopka.domain.meta import Entity
 from knopka.domain.visitor import Source
 from knopka.services.catalog import KINDS, add_field, add_source, ensure_account, load_catalog
 from knopka.services.operators import add_operator
+from knopka.services.places import gives_way
 
 LOGIN = "demo"
 OPERATOR_NAME = "Anna"
@@ -39,13 +40,6 @@ CUPS = 223462
 DELIVERY_COST = 223463
 WANTED_ON = 223464
 WISHES = 223465
-
-TRACKING = (
-    "UTM_CONTENT", "UTM_MEDIUM", "UTM_CAMPAIGN", "UTM_SOURCE", "UTM_TERM", "UTM_REFERRER", "ROISTAT",
-    "REFERRER", "OPENSTAT_SERVICE", "OPENSTAT_CAMPAIGN", "OPENSTAT_AD", "OPENSTAT_SOURCE", "FROM",
-    "GCLIENTID", "_YM_UID", "_YM_COUNTER", "GCLID", "YCLID", "FBCLID",
-)  # fmt: skip
-"""The fields that every amoCRM account has for where a visitor came from."""
 
 
 def _options(first_id: int, *texts: str) -> tuple[OptionDraft, ...]:
@@ -81,7 +75,6 @@ FIELDS = (
     FieldDraft(Entity.LEAD, FieldType.DATE, "Wanted on", id=WANTED_ON),
     FieldDraft(Entity.LEAD, FieldType.DATE_TIME, "First seen", id=FIRST_SEEN),
     FieldDraft(Entity.LEAD, FieldType.TEXTAREA, "Wishes", id=WISHES),
-    *(FieldDraft(Entity.LEAD, FieldType.TRACKING_DATA, code.lower(), code=code) for code in TRACKING),
 )  # fmt: skip
 
 SHOPS = {"ru": "Чайная лавка", "en": "The tea shop"}
@@ -95,7 +88,7 @@ def set_up_demo(
     ensure_account(tx, name="The tea shop", locale="en", timezone="UTC", currency="EUR", now=now)
     catalog = load_catalog(tx)
     for draft in FIELDS:
-        if not (draft.id in catalog.fields or (draft.entity, draft.code) in catalog.by_code):
+        if draft.id not in catalog.fields and _is_place_free(catalog, draft):
             add_field(tx, draft, now=now)
     _set_up_operator(tx, password_hash, now)
     ours = (source for source in catalog.sources.values() if set(origins) <= set(source.origins))
@@ -104,6 +97,12 @@ def set_up_demo(
         if locale not in found:
             found[locale] = add_source(tx, SourceDraft(name=name, origins=origins, locale=locale), now=now)
     return found
+
+
+def _is_place_free(catalog: Catalog, draft: FieldDraft) -> bool:
+    """Whether nobody has given the draft's code to a field of their own."""
+    owner = catalog.by_code.get((draft.entity, draft.code or ""))
+    return owner is None or gives_way(owner, draft)
 
 
 def _set_up_operator(tx: Transaction, password_hash: str, now: datetime) -> None:
