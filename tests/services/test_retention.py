@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import func, select
 
@@ -146,6 +147,44 @@ async def test_who_comes_back_after_that_begins_anew(story: Story) -> None:
     await delete(story)
     assert await story.verdicts("early-01") == {}
     assert set((await story.set_meta(EXAMPLE, key="early-01")).values()) == {"waiting_for_lead"}
+
+
+@pytest.fixture
+async def story_with_others(postgres_url: str) -> AsyncIterator[tuple[Story, psycopg.Connection[Any]]]:
+    """A visit that is old by now, and somebody else at work on the same store."""
+    database = await Database.open(postgres_url)
+    story = await Story.begin(database)
+    await story.set_meta(EXAMPLE)
+    story.pass_time(KEPT)
+    with psycopg.connect(postgres_url) as other:
+        yield story, other
+    await database.close()
+
+
+async def test_a_visit_that_somebody_holds_at_this_moment_is_passed_over(
+    story_with_others: tuple[Story, psycopg.Connection[Any]],
+) -> None:
+    story, other = story_with_others
+    other.execute("SELECT id FROM visits FOR UPDATE")
+    await delete(story)
+    assert (await count(story, "visits"), await count(story, "meta_calls")) == (1, 1)
+    other.rollback()
+    await delete(story)
+    assert (await count(story, "visits"), await count(story, "meta_calls")) == (0, 0)
+
+
+async def test_who_comes_back_while_it_is_being_deleted_begins_anew(
+    story_with_others: tuple[Story, psycopg.Connection[Any]],
+) -> None:
+    story, other = story_with_others
+    other.execute("DELETE FROM meta_calls")
+    other.execute("DELETE FROM visits")
+    coming = asyncio.create_task(story.set_meta({"lead": {"sale": 5}}))
+    while other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is None:  # noqa: ASYNC110
+        await asyncio.sleep(0)  # nobody announces that a row is waited for
+    other.commit()
+    assert await coming == {"lead.sale": "waiting_for_lead"}
+    assert (await count(story, "visits"), await count(story, "meta_calls")) == (1, 1)
 
 
 async def test_an_id_of_the_journal_is_never_given_again(story: Story) -> None:
