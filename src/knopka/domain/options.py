@@ -15,12 +15,14 @@ _SHOWN = 10
 
 def find_option(options: Sequence[FieldOption], mark: str) -> FieldOption | None:
     """The option whose id, code or text this is; they are tried in this order."""
+    for option in options:
+        if str(option.id) == mark:
+            return option
     wanted = _fold(mark)
-    by_id = (option for option in options if str(option.id) == mark)
     by_code = (option for option in options if option.code and _fold(option.code) == wanted)
     exact = (option for option in options if option.value == mark)
     by_text = (option for option in options if _fold(option.value) == wanted)
-    return next((option for found in (by_id, by_code, exact, by_text) for option in found), None)
+    return next((option for found in (by_code, exact, by_text) for option in found), None)
 
 
 def _fold(text: str) -> str:

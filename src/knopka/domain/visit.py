@@ -22,6 +22,7 @@ WAITS_FOR_BOT = Reason("waiting", {"for": "bot"})
 EXPIRED = Reason("expired")
 
 _BOT = "bot_params."
+_UNTOUCHED = CardState()
 _TAKEN = frozenset({Verdict.FILLED, Verdict.NOTED, Verdict.PASSED_TO_BOT})
 
 
@@ -44,6 +45,8 @@ class Waiting:
 
     def as_card(self) -> CardState:
         """The cards as they will be if nobody else writes on them first."""
+        if not self.held:
+            return CardState(bot_params=self.bot_params) if self.bot_params else _UNTOUCHED
         wishes = [held.wishes for held in self.held]
         contact_names = [wish.contact_name for wish in wishes if wish.contact_name is not None]
         lead_names = [wish.lead_name for wish in wishes if wish.lead_name is not None]
@@ -128,11 +131,11 @@ def hold(waiting: Waiting, resolved: Resolved, *, passes_to_bot: bool, bot_param
     if passes_to_bot:
         card = replace(card, bot_params=bot_params)
     plan = plan_fill(resolved, card, Gate.OPEN)
+    taken = {verdict.path for verdict in plan.verdicts if verdict.verdict in _TAKEN}
     verdicts = tuple(
-        verdict if passes_to_bot and verdict.path.startswith(_BOT) else _wait(verdict)
-        for verdict in plan.verdicts
+        [_wait(verdict, passes_to_bot) if verdict.path in taken else verdict for verdict in plan.verdicts]
     )
-    return Hold(verdicts, _keep(resolved, plan.verdicts), plan.bot_params(card.bot_params))
+    return Hold(verdicts, _keep(resolved, taken), plan.bot_params(card.bot_params))
 
 
 def add(waiting: Waiting, call_id: int, held: Hold, *, passes_to_bot: bool, now_ms: int) -> Waiting:
@@ -146,22 +149,23 @@ def add(waiting: Waiting, call_id: int, held: Hold, *, passes_to_bot: bool, now_
     return grown
 
 
-def _wait(verdict: PathVerdict) -> PathVerdict:
-    if verdict.verdict not in _TAKEN:
+def _wait(verdict: PathVerdict, passes_to_bot: bool) -> PathVerdict:
+    """What a verdict becomes that a card would have taken."""
+    if not verdict.path.startswith(_BOT):
+        return PathVerdict(verdict.path, Verdict.WAITING, (WAITS, *verdict.reasons))
+    if passes_to_bot:
         return verdict
-    waits = WAITS_FOR_BOT if verdict.path.startswith(_BOT) else WAITS
-    return PathVerdict(verdict.path, Verdict.WAITING, (waits, *verdict.reasons))
+    return PathVerdict(verdict.path, Verdict.WAITING, (WAITS_FOR_BOT, *verdict.reasons))
 
 
-def _keep(resolved: Resolved, verdicts: tuple[PathVerdict, ...]) -> Resolved:
+def _keep(resolved: Resolved, taken: set[str]) -> Resolved:
     """Those wishes of a call that have to wait for a card."""
-    taken = {verdict.path for verdict in verdicts if verdict.verdict in _TAKEN}
     return Resolved(
         note=resolved.note if "note" in taken else None,
         contact_name=resolved.contact_name if "contact.name" in taken else None,
         lead_name=resolved.lead_name if "lead.name" in taken else None,
         sale=resolved.sale if "lead.sale" in taken else None,
-        fields=tuple(wish for wish in resolved.fields if wish.path in taken),
-        paths=tuple(path for path in resolved.paths if path in taken and not path.startswith(_BOT)),
+        fields=tuple([wish for wish in resolved.fields if wish.path in taken]),
+        paths=tuple([path for path in resolved.paths if path in taken and not path.startswith(_BOT)]),
         remarks={path: reasons for path, reasons in resolved.remarks.items() if path in taken},
     )

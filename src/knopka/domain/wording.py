@@ -303,7 +303,7 @@ def _find_sentence(code: str, locale: str) -> str:
 
 def say_all(reasons: Iterable[Reason], locale: str) -> str | None:
     """The reasons of one verdict, or None when it needs none."""
-    return " ".join(say(reason, locale) for reason in reasons) or None
+    return " ".join([say(reason, locale) for reason in reasons]) or None
 
 
 def name(verdict: Verdict, locale: str) -> str:

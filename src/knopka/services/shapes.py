@@ -17,7 +17,7 @@ from knopka.domain.meta import Entity
 from knopka.domain.verdicts import PathVerdict
 from knopka.domain.visitor import FillWindow
 from knopka.domain.wording import name as name_verdict
-from knopka.domain.wording import say
+from knopka.domain.wording import say_all
 from knopka.services.views import (
     Changes,
     Chat,
@@ -62,7 +62,7 @@ def _verdict(verdict: PathVerdict, locale: str) -> Object:
 
 def reason(verdict: PathVerdict, locale: str) -> str | None:
     """Why, in words; None where the verdict says it all."""
-    return " ".join(say(why, locale) for why in verdict.reasons) or None
+    return say_all(verdict.reasons, locale)
 
 
 def _opened_at(window: FillWindow) -> datetime:
