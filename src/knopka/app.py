@@ -265,6 +265,7 @@ async def _serve_on(
     try:
         ready = await _describe(house, door)
         house.begin(works=works)
+        await house.hub.wait_until_it_hears()
         server = build_server(house, on_started=lambda: on_ready(ready), handles_signals=True)
         if not broken:
             await server.serve(sockets=[listener])

@@ -161,6 +161,7 @@ class Hub:
         self._bus = bus or MemoryBus()
         self._is_alone = isinstance(self._bus, MemoryBus)
         self._topics: dict[str, set[Subscription]] = {}
+        self._hears = asyncio.Event()
 
     def subscribe(self, topic: str, send: Send, on_end: Callable[[End], None]) -> Subscription:
         """Add a receiver. It is corked: call `uncork` when it may be sent to.
@@ -187,6 +188,14 @@ class Hub:
         """Listen to the bus until cancelled."""
         await self._bus.listen(self)
 
+    async def wait_until_it_hears(self) -> None:
+        """Until the other processes are heard for the first time; at once when there are none.
+
+        A socket that is opened earlier would be closed then: nobody knows what it has missed.
+        """
+        if not self._is_alone:
+            await self._hears.wait()
+
     def deliver(self, topic: str, text: str) -> None:
         """Give an encoded event to the receivers in this process."""
         for subscription in tuple(self._topics.get(topic, ())):
@@ -194,6 +203,8 @@ class Hub:
 
     def lose(self, topic: str | None) -> None:
         """Events of a topic (None: of any) were lost: its receivers come again and fetch."""
+        if topic is None:
+            self._hears.set()
         lost = list(self._topics) if topic is None else [topic]
         for name in lost:
             for subscription in tuple(self._topics.get(name, ())):
@@ -299,7 +310,7 @@ class PostgresBus:
         connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
         async with connection:
             await connection.execute(f"LISTEN {self.CHANNEL}")
-            receiver.lose(None)
+            receiver.lose(None)  # whatever was said while nobody listened
             async for notice in connection.notifies():
                 self._tell(receiver, notice.payload)
 

@@ -104,6 +104,7 @@ async def running(
         house = await open_house(settings, base_url=settings.base_url or url, demo=door)
         server = build_server(house, deadlines=deadlines)
         house.begin()
+        await house.hub.wait_until_it_hears()
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             async with httpx.AsyncClient(base_url=url, trust_env=False) as client:

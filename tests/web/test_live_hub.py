@@ -181,28 +181,16 @@ async def test_a_closed_subscription_gets_nothing_more_and_its_topic_is_forgotte
 async def joined(url: str, count: int) -> AsyncIterator[list[Hub]]:
     """Hubs of several processes that share a database, each of them listening."""
     hubs = [Hub(PostgresBus(url)) for _ in range(count)]
-    # A bus says that something may have been lost whenever its connection stands anew.
-    listening = [asyncio.Event() for _ in hubs]
-    for hub, stands in zip(hubs, listening, strict=True):
-        hub.subscribe("probe", _drop, partial(_note, stands))
     tasks = [asyncio.create_task(hub.run()) for hub in hubs]
     try:
         async with asyncio.timeout(10):
-            for stands in listening:
-                await stands.wait()
+            for hub in hubs:
+                await hub.wait_until_it_hears()
         yield hubs
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-
-def _note(stands: asyncio.Event, _: End) -> None:
-    stands.set()
-
-
-async def _drop(text: str) -> None:
-    pass
 
 
 async def hear(receiver: Receiver, count: int) -> list[Any]:
