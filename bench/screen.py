@@ -25,6 +25,7 @@ CHATS = 2_000
 AT_ONCE = 32
 HEARTBEAT_S = 25.0
 QUIET_S = 10.0
+WARM_UP = 10
 WAIT_S = 10.0
 PAUSE_S = 0.05
 """Between two messages: what the operator's reading of the last one costs is not the next one's delay."""
@@ -105,10 +106,10 @@ async def measure_arrivals(running: Running, source: Source, url: str) -> list[R
         visitor = await site.visitor()
         conversation = await visitor.write("Good morning")
         await screen.watch(running, f"/inbox/c/{conversation}", "[role=log]")
-        opened = [await screen.time(visitor) for _ in range(MESSAGES)]
+        opened = [await screen.time(visitor) for _ in range(WARM_UP + MESSAGES)][WARM_UP:]
         first = row("A visitor's message in the open conversation", opened, 50, screen.asked)
         await screen.watch(running, "/inbox", "#rows")
-        listed = [await screen.time(await site.visitor()) for _ in range(CONVERSATIONS)]
+        listed = [await screen.time(await site.visitor()) for _ in range(WARM_UP + CONVERSATIONS)][WARM_UP:]
         return [first, row("A new conversation in the operator's list", listed, 200, screen.asked)]
 
 
