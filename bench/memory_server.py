@@ -9,10 +9,10 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import uvloop
-from knopka.services.journal import CallVerdicts, Recorded, record_meta
 
 from knopka.app import build_server, open_house
 from knopka.domain.verdicts import PathVerdict, Verdict
+from knopka.services.journal import CallVerdicts, Recorded, record_meta
 from knopka.settings import Settings
 from knopka.web.server import bind
 
