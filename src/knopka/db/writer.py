@@ -36,6 +36,9 @@ LONGEST_STEP_ASIDE_S = 0.05
 """Two that met in crossed order give up in the same moment: without chance they would meet again."""
 _chance = SystemRandom().random
 
+NOTICE_S = 0.25
+"""How soon a busy writer looks again whether somebody else has written (promised: within a second)."""
+
 MOST_TRIES = 5
 """How often a function that met rows held by others is tried in all (DESIGN: the one way to write)."""
 
@@ -141,6 +144,7 @@ class Writer:
         self._later: deque[Task] = deque()
         self._health = Health()
         self._stop_by: float | None = None
+        self._notice_at = 0.0
         self._thread = Thread(target=self._work, name="knopka-writer", daemon=True)
 
     def start(self) -> None:
@@ -339,7 +343,10 @@ class Writer:
         return self._health.state == "broken" or (self._stop_by is not None and monotonic() > self._stop_by)
 
     def _notice(self) -> None:
-        """Looked after between batches: has somebody else written?"""
+        """Looked after between batches, a few times a second: has somebody else written?"""
+        if monotonic() < self._notice_at:
+            return
+        self._notice_at = monotonic() + NOTICE_S
         if self._session.has_foreign_write():
             self._on_foreign_write()
 
