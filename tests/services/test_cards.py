@@ -445,7 +445,7 @@ async def test_the_card_has_the_shape_of_api_v4(story: Story) -> None:
 async def test_a_phone_that_a_page_gave_is_shown_as_a_claim(story: Story) -> None:
     lead_id = await story.write_in()
     assert (await story.card(lead_id))["claimed"] == {"leads": [], "contacts": []}
-    await story.set_meta(EXAMPLE | {"lead": city("Tver")["lead"]})
+    await story.set_meta({**EXAMPLE, "lead": city("Tver")["lead"]})
     card = await story.card(lead_id)
     assert [field["field_id"] for field in card["lead"]["custom_fields_values"]] == [CITY]
     assert card["claimed"] == {"leads": [], "contacts": [PHONE]}
