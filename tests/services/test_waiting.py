@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,18 @@ async def test_the_first_value_that_waits_keeps_its_place(story: Story) -> None:
     assert (card["lead"]["price"], card["lead"]["name"], card["contact"]["name"]) == (5, "Deal", "Olga")
     assert await story.fields(lead_id) == {CITY: "Tver"}
     assert await story.verdicts("second-1") == {"lead.custom_fields[0]": "refused_not_empty"}
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [(city("Tver"), "earlier_value_waits"), (note("Asked about oolong"), "same_note_waits")],
+)
+async def test_what_an_earlier_call_has_taken_is_not_said_to_stand_on_a_card(
+    story: Story, params: dict[str, Any], reason: str
+) -> None:
+    await story.set_meta(params)
+    recorded = await story.send(story.call(params))
+    assert [reason.code for verdict in recorded.calls[0].verdicts for reason in verdict.reasons] == [reason]
 
 
 async def test_a_bad_value_leaves_the_place_to_the_next_good_one(story: Story) -> None:

@@ -21,6 +21,12 @@ WAITS_FOR_BOT = Reason("waiting", {"for": "bot"})
 
 EXPIRED = Reason("expired")
 
+EARLIER_WAITS = {
+    Verdict.NOT_EMPTY: Reason("earlier_value_waits"),
+    Verdict.REPEATED: Reason("same_note_waits"),
+}
+"""What an earlier call has taken already, while there is no card that could be said to hold it."""
+
 _BOT = "bot_params."
 _UNTOUCHED = CardState()
 _TAKEN = frozenset({Verdict.FILLED, Verdict.NOTED, Verdict.PASSED_TO_BOT})
@@ -133,7 +139,10 @@ def hold(waiting: Waiting, resolved: Resolved, *, passes_to_bot: bool, bot_param
     plan = plan_fill(resolved, card, Gate.OPEN)
     taken = {verdict.path for verdict in plan.verdicts if verdict.verdict in _TAKEN}
     verdicts = tuple(
-        [_wait(verdict, passes_to_bot) if verdict.path in taken else verdict for verdict in plan.verdicts]
+        [
+            _wait(verdict, passes_to_bot) if verdict.path in taken else _yield_to_earlier(verdict)
+            for verdict in plan.verdicts
+        ]
     )
     return Hold(verdicts, _keep(resolved, taken), plan.bot_params(card.bot_params))
 
@@ -156,6 +165,12 @@ def _wait(verdict: PathVerdict, passes_to_bot: bool) -> PathVerdict:
     if passes_to_bot:
         return verdict
     return PathVerdict(verdict.path, Verdict.WAITING, (WAITS_FOR_BOT, *verdict.reasons))
+
+
+def _yield_to_earlier(verdict: PathVerdict) -> PathVerdict:
+    """What an earlier call keeps from this one is told as that: no card holds it yet."""
+    reason = EARLIER_WAITS.get(verdict.verdict)
+    return verdict if reason is None else replace(verdict, reasons=(reason,))
 
 
 def _keep(resolved: Resolved, taken: set[str]) -> Resolved:

@@ -32,6 +32,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The field is filled already, and a filled field is not updated.",
         "Поле уже заполнено, а заполненное поле не обновляется.",
     ),
+    "earlier_value_waits": (
+        "An earlier call's value waits for this field, and the first one keeps its place.",
+        "Для этого поля уже ждёт значение более раннего вызова, а первое сохраняет своё место.",
+    ),
+    "same_note_waits": (
+        "The same note of an earlier call waits for the card already.",
+        "Такое же примечание более раннего вызова уже ждёт карточку.",
+    ),
     "window_closed": (
         "The 24 hours in which a page may add data are over.",
         "Прошли 24 часа, в которые страница может добавлять данные.",
