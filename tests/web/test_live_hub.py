@@ -239,6 +239,8 @@ async def test_a_bus_that_lost_its_connection_comes_back_and_sends_everybody_to_
     async with joined(postgres_url, 2) as (one, two):
         there = Receiver()
         there.follow(two, "account:1")
+        one.publish("account:1", {"n": 0})
+        await hear(there, 1)  # the sender's connection stands as well
         with psycopg.connect(postgres_url, autocommit=True) as other:
             other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
