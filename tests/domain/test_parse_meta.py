@@ -316,7 +316,7 @@ def test_an_object_with_numbers_for_keys_is_an_array() -> None:
     assert meta.lead.fields[0].values == (RawValue("x"),)
 
 
-# Limits (security.md §4): just under passes, just over is refused
+# Limits: just under passes, just over is refused
 
 
 def test_limit_of_fields_in_one_call() -> None:

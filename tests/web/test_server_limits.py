@@ -1,4 +1,4 @@
-"""What the server does with clients that send too much, too slowly or too cleverly (security.md §4)."""
+"""What the server does with clients that send too much, too slowly or too cleverly."""
 
 from __future__ import annotations
 

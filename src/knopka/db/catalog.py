@@ -30,7 +30,7 @@ from knopka.domain.meta import Entity
 from knopka.domain.visitor import Identity, Source, SourceId, WindowMode
 
 FIRST_OWN_ID = 1_000_000_001
-"""Ids of our own begin here and meet none that was imported (DESIGN: names that do not change)."""
+"""Ids of our own begin here and meet none that was imported."""
 
 _ACCOUNT = Statement(select(accounts).where(accounts.c.account_id == bindparam("account_id")))
 _INSERT_ACCOUNT = Statement(

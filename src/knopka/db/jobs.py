@@ -17,7 +17,7 @@ from knopka.db.tables import counters, dead_letters, job_attempts, jobs, timers
 from knopka.db.transaction import Row, Transaction
 
 HOLD = timedelta(minutes=10)
-"""How long a failing job holds back the later ones of its key (DESIGN: jobs)."""
+"""How long a failing job holds back the later ones of its key (docs/decisions/0002-our-own-job-table.md)."""
 PAUSE = "outside_jobs_paused"
 
 

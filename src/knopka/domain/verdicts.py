@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """The one end of a path (DESIGN: the rules of the page). WAITING alone is later replaced."""
+    """The one end of a path (docs/button.md). WAITING alone is later replaced."""
 
     FILLED = "filled"
     NOTED = "noted"

@@ -1,4 +1,4 @@
-"""The headers of each surface (security.md §5), put on every answer in one place."""
+"""The headers of each surface, put on every answer in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server under our own deadlines: uvicorn, with limits that it does not have (security.md §4)."""
+"""The HTTP server under our own deadlines: uvicorn, with limits that it does not have."""
 
 from __future__ import annotations
 
