@@ -40,7 +40,7 @@ NOTICE_S = 0.25
 """How soon a busy writer looks again whether somebody else has written (promised: within a second)."""
 
 MOST_TRIES = 5
-"""How often a function that met rows held by others is tried in all (docs/decisions/0001-one-way-to-write.md)."""
+"""How often a function that met rows held by others is tried (docs/decisions/0001-one-way-to-write.md)."""
 
 
 @dataclass(frozen=True, slots=True)

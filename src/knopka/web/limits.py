@@ -35,7 +35,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The defaults (docs/operations.md); KNOPKA_LIMITS names a TOML file with other values under the same names."""
+    """The defaults; KNOPKA_LIMITS names a TOML file with others under the same names (docs/operations.md)."""
 
     meta_per_visit: Rate = Rate(60, 60)
     meta_per_address: Rate = Rate(3000, 60)
