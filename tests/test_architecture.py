@@ -216,6 +216,15 @@ def test_the_browser_code_that_runs_for_visitors_has_no_dependency() -> None:
     assert foreign == []
 
 
+def test_every_security_rule_that_is_named_is_told() -> None:
+    files = [*SOURCES.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    named = re.compile(r"(?<![A-Za-z])(?:S[-_][A-Z]{2,3}|D)[-_]\d\d(?!\d)")
+    ids = {
+        found.replace("_", "-") for file in files for found in named.findall(file.read_text(encoding="utf-8"))
+    }
+    assert ids - code_words("docs/security-rules.md") == set()
+
+
 def test_links_between_the_pages_lead_somewhere() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     broken = []
