@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Dialog, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Dialog, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.browser.fake_inbox import FakeInbox, serve
+from tests.browser.inbox_samples import Json
+from tests.browser.test_garbage import LONGEST_TIMER_MS, WATCH_TIMERS
 
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+FULL = """
+Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
+"""
 
 
 @pytest.fixture
@@ -742,3 +748,118 @@ def test_a_phone_shows_one_pane_at_a_time(inbox: FakeInbox, open_inbox: Callable
     page.go_back()
     expect(row(page, "Ann")).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+# --- garbage in the storage, on the line, in answers ------------------------------------------
+
+
+def test_a_draft_is_kept_where_the_storage_is_full(
+    inbox: FakeInbox, open_inbox: Callable[..., Page], page: Page
+) -> None:
+    inbox.add("Ann", "One")
+    inbox.add("Bob", "Two")
+    page.add_init_script(FULL)
+    open_inbox()
+    row(page, "Ann").click()
+    composer(page).fill("Half an answer")
+    row(page, "Bob").click()
+    expect(composer(page)).to_have_value("")
+    row(page, "Ann").click()
+    expect(composer(page)).to_have_value("Half an answer")
+
+
+def test_garbage_in_the_storage_hides_no_conversation(
+    inbox: FakeInbox, open_inbox: Callable[..., Page], page: Page
+) -> None:
+    ann = inbox.add("Ann", "One")
+    page.add_init_script(
+        f"""for (const [i, text] of ['{{}}', 'null', '"', '"x"', '5', '[]', '{{"__proto__":1}}',
+              '{{"key":"k","text":"t","created_at":9e99}}',
+              '{{"key":1,"text":{{}},"created_at":1}}'].entries())
+              for (const at of ["{ann}", "x", "-1", "__proto__"])
+                localStorage.setItem(`knopka.inbox.unsent.7.${{at}}.${{i}}`, text);
+            for (const name of ["theme", "locale", "letters", "draft.7.x"])
+              localStorage.setItem(`knopka.inbox.${{name}}`, "constructor");"""
+    )
+    open_inbox(f"/inbox/c/{ann}")
+    expect(log(page)).to_contain_text("One")
+    composer(page).fill("Two")
+    composer(page).press("Enter")
+    expect(log(page).locator(".state.sent")).to_be_visible()
+    assert inbox.texts(ann) == ["One", "Two"]
+
+
+def test_garbage_on_the_line_is_passed_over(
+    inbox: FakeInbox, open_inbox: Callable[..., Page], page: Page
+) -> None:
+    lines: list[WebSocketRoute] = []
+
+    def join(line: WebSocketRoute) -> None:
+        line.connect_to_server()
+        lines.append(line)
+
+    page.route_web_socket(re.compile(r"/live$"), join)
+    ann = inbox.add("Ann", "One")
+    open_inbox(f"/inbox/c/{ann}")
+    go_live(page)
+    for text in ("garbage", "null", "[]", "7", '"', "", '{"type":"__proto__"}', '{"type":"of tomorrow"}'):
+        lines[0].send(text)
+    inbox.visitor_writes(ann, "Two")
+    expect(log(page)).to_contain_text("Two")
+
+
+def test_a_wait_of_weeks_is_no_flood_of_answers(
+    inbox: FakeInbox, open_inbox: Callable[..., Page], page: Page
+) -> None:
+    tries: list[str] = []
+
+    def refuse(route: Route) -> None:
+        if route.request.method != "POST":
+            route.fallback()
+            return
+        tries.append(route.request.url)
+        route.fulfill(status=429, headers={"Retry-After": "3000000"}, json={})
+
+    page.add_init_script(WATCH_TIMERS)
+    page.route("**/messages", refuse)
+    ann = inbox.add("Ann", "One")
+    open_inbox(f"/inbox/c/{ann}")
+    composer(page).fill("Two")
+    composer(page).press("Enter")
+    page.wait_for_function("delays.some((delay) => delay > 600_000)")
+    assert max(page.evaluate("delays")) <= LONGEST_TIMER_MS
+    assert len(tries) == 1
+
+
+def test_a_line_that_was_ended_for_a_sign_out_comes_back_after_a_new_sign_in(
+    inbox: FakeInbox, open_inbox: Callable[..., Page], page: Page
+) -> None:
+    lines: list[WebSocketRoute] = []
+
+    def join(line: WebSocketRoute) -> None:
+        line.connect_to_server()
+        lines.append(line)
+
+    page.route_web_socket(re.compile(r"/live$"), join)
+    ann = inbox.add("Ann", "One")
+    open_inbox(f"/inbox/c/{ann}")
+    go_live(page)
+    lines[0].close(code=4401)
+    eventually(page, lambda: len(lines) > 1)
+    go_live(page)
+    inbox.visitor_writes(ann, "Two")
+    expect(log(page)).to_contain_text("Two")
+
+
+@pytest.mark.parametrize("path", ["toString", "constructor", "__proto__"])
+def test_a_path_that_every_object_has_is_shown_as_it_was_sent(
+    inbox: FakeInbox, open_inbox: Callable[..., Page], page: Page, path: str
+) -> None:
+    ann = inbox.add("Ann", "One")
+
+    def send(card: Json) -> None:
+        card["site_data"] = [{**card["site_data"][0], "path": path, "value": json.loads('{"__proto__": 1}')}]
+
+    inbox.change_card(ann, send)
+    open_inbox(f"/inbox/c/{ann}/card")
+    expect(page.locator(".call .name")).to_have_text(path)

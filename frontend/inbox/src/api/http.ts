@@ -1,6 +1,8 @@
 /** The one way the inbox speaks HTTP: JSON in, JSON or an `ApiError` out. */
 
 const DEADLINE_MS = 20_000;
+/** A browser's timer of more than 24 days goes off at once. */
+const LONGEST_WAIT_MS = 24 * 3_600_000;
 
 /** What went wrong, sorted by what an operator can do about it. */
 export class ApiError extends Error {
@@ -89,7 +91,7 @@ async function readJson<T>(response: Response): Promise<T> {
 
 async function readError(response: Response): Promise<ApiError> {
   const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
-  const wait = Number.isFinite(seconds) ? seconds * 1000 : null;
+  const wait = Number.isFinite(seconds) ? Math.min(LONGEST_WAIT_MS, seconds * 1000) : null;
   try {
     const { error } = (await response.json()) as { error: { code: string; message: string } };
     return new ApiError(response.status, error.code, error.message, wait);

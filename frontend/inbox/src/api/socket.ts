@@ -65,7 +65,10 @@ export class Line {
     this.#expect(OPEN_WITHIN_MS);
     socket.onopen = () => this.#opened();
     socket.onmessage = (message: MessageEvent<string>) => this.#heard(message.data);
-    socket.onclose = (close) => (close.code === NOT_SIGNED_IN ? this.listener.signedOut() : this.#drop());
+    socket.onclose = (close) => {
+      if (close.code === NOT_SIGNED_IN) this.listener.signedOut();
+      this.#drop();
+    };
   }
 
   #opened(): void {
@@ -78,7 +81,8 @@ export class Line {
 
   #heard(text: string): void {
     clearTimeout(this.#deadline);
-    this.listener.event(JSON.parse(text) as LiveEvent);
+    const event = readEvent(text);
+    if (event) this.listener.event(event);
   }
 
   #ping(): void {
@@ -108,5 +112,14 @@ export class Line {
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
+  }
+}
+
+/** What is no event of ours is passed over; the next word may be one again. */
+function readEvent(text: string): LiveEvent | null {
+  try {
+    return JSON.parse(text) as LiveEvent | null;
+  } catch {
+    return null;
   }
 }

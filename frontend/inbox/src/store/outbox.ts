@@ -12,6 +12,9 @@ export interface Unsent {
 /** Older than this, a message left behind by a closed page is offered, not sent by itself. */
 const FRESH_MS = 10 * 60_000;
 
+/** What a calendar can hold. */
+const isTime = (at: unknown): boolean => typeof at === "number" && Math.abs(at) <= 8.64e15;
+
 /** One operator's own, so that colleagues at one computer never send each other's words. */
 export class Outbox {
   constructor(private readonly operatorId: number) {}
@@ -62,6 +65,7 @@ export class Outbox {
   #read(name: string): Unsent | null {
     try {
       const { key, text, created_at } = JSON.parse(read(name) ?? "null") as Unsent;
+      if (typeof text !== "string" || typeof key !== "string" || !isTime(created_at)) return null;
       const isFresh = Date.now() - created_at < FRESH_MS;
       return { key, text, created_at, state: isFresh ? "waiting" : "failed", fault: "" };
     } catch {

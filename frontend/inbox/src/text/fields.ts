@@ -61,7 +61,7 @@ function contactWay(field: FilledField, text: string): { kind: "text"; text: str
 
 function kindOf(item: FieldItem): { hint?: string } {
   const kinds: Record<string, string> = language.words.fields.kinds;
-  return item.enum_code ? { hint: kinds[item.enum_code] ?? item.enum_code.toLowerCase() } : {};
+  return item.enum_code ? { hint: Object.hasOwn(kinds, item.enum_code) ? kinds[item.enum_code]! : item.enum_code.toLowerCase() } : {};
 }
 
 function addressLines(items: FieldItem[]): Shown[] {
@@ -92,7 +92,7 @@ function legalPairs(value: unknown): [string, string][] {
   return Object.entries(value)
     .filter(([, part]) => part !== null && part !== "")
     .map(([key, part]) => [
-      names[key] ?? key,
+      Object.hasOwn(names, key) ? names[key]! : key,
       key === "entity_type" ? (Number(part) === 2 ? fields.company : fields.person) : asText(part),
     ]);
 }
@@ -152,8 +152,8 @@ export function pathName(sent: SentBySite, fields: Card["fields"]): string {
     "lead.name": words.card.leadName,
     "lead.sale": words.fields.sale,
   };
-  const name = fixed[sent.path];
-  if (name) return name;
+  const { path } = sent;
+  if (Object.hasOwn(fixed, path)) return fixed[path]!;
   if (sent.path.startsWith("bot_params.")) return words.fields.bot(sent.path.slice("bot_params.".length));
   return fieldOf(sent, fields)?.name ?? sent.path;
 }
