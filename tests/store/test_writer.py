@@ -13,13 +13,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
 from knopka.db.clock import Clock, to_ms
 from knopka.db.database import Database, StatementFailed, Transaction, WriterLimits
 from knopka.db.session import Trouble
 from knopka.db.sqlite import SqliteSession
 from knopka.db.statement import Statement
+from knopka.db.tables import field_values
 from knopka.domain.errors import Unavailable
 from tests.store.rows import COUNT, LIST, count, held, insert_twice, list_counts, write_together
 
@@ -27,6 +28,11 @@ pytestmark = pytest.mark.anyio
 
 KILL_MYSELF = Statement(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 BIG = "x" * 200_000
+FILL = Statement(
+    field_values.insert()
+    .values(account_id=1, entity="leads", entity_id=1, items="[]", origin="site", at=0)
+    .values(field_id=bindparam("field_id"))
+)
 
 
 def fail(tx: Transaction, name: str, *, now: datetime) -> None:
@@ -193,6 +199,16 @@ async def test_a_stop_whose_time_is_up_refuses_what_is_still_queued(sqlite_url: 
     assert [type(answer) for answer in answers] == [Unavailable] * 3
     await closing
     assert database.health.state == "stopped"
+
+
+async def test_a_row_that_refers_to_what_is_gone_is_for_another_try(database: Database) -> None:
+    def fill(tx: Transaction, *, now: datetime) -> None:
+        tx.run(FILL, field_id=404)
+
+    with pytest.raises(Unavailable, match="replaced"):
+        await database.write(fill, key=0)
+    await database.write(count, "after", key=0)
+    assert await list_counts(database) == {"after": 1}
 
 
 async def test_who_asked_may_go_away_without_harm_to_the_others(database: Database) -> None:

@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 
 from knopka.db.clock import Clock, from_ms
-from knopka.db.session import StatementFailed, Trouble, UnsafeStore, explain
+from knopka.db.session import StatementFailed, Trouble, UnsafeStore, explain, refer_to_nothing
 from knopka.db.statement import DialectName
 from knopka.db.transaction import Transaction
 from knopka.domain.errors import Unavailable
@@ -207,6 +207,8 @@ class PostgresSession:
         return Trouble.OWN
 
     def translate(self, error: BaseException) -> BaseException:
+        if isinstance(error, pg.ForeignKeyViolation):
+            return refer_to_nothing(error)
         return StatementFailed(explain(error)) if isinstance(error, psycopg.Error) else error
 
     def has_foreign_write(self) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
 from knopka.db.statement import DialectName
 from knopka.db.transaction import Transaction
-from knopka.domain.errors import KnopkaError
+from knopka.domain.errors import KnopkaError, Unavailable
+
+log = logging.getLogger(__name__)
 
 
 class UnsafeStore(KnopkaError):
@@ -62,7 +65,7 @@ class Session(Protocol):
 
     def judge(self, error: BaseException, *, at_commit: bool = False) -> Trouble: ...
     def translate(self, error: BaseException) -> BaseException:
-        """The driver's own errors as StatementFailed, any other as it is."""
+        """The driver's own errors as StatementFailed or Unavailable, any other as it is."""
 
     def has_foreign_write(self) -> bool:
         """Whether somebody else has written since this was last asked."""
@@ -82,6 +85,15 @@ class Store(Protocol):
     def open_session(self, *, for_reading: bool = False) -> Session: ...
     async def listen(self, *, on_change: Callable[[], None], on_jobs: Callable[[], None]) -> None:
         """Pass on what other processes say, until cancelled."""
+
+
+def refer_to_nothing(error: BaseException) -> Unavailable:
+    """What a row would refer to was removed meanwhile: a field that an import has replaced, say.
+
+    Who comes again meets the set-up as it is then. It is logged, for it may be a fault of ours.
+    """
+    log.warning("a reference leads nowhere: %s", explain(error))
+    return Unavailable("nothing was accepted: what it refers to has just been replaced", retry_after=1.0)
 
 
 def explain(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from knopka.db.clock import Clock, from_ms
-from knopka.db.session import StatementFailed, Trouble, UnsafeStore, WrongSchema, explain
+from knopka.db.session import StatementFailed, Trouble, UnsafeStore, WrongSchema, explain, refer_to_nothing
 from knopka.db.statement import DialectName
 from knopka.db.transaction import Transaction
 from knopka.domain.errors import Unavailable
@@ -179,7 +179,11 @@ class SqliteSession:
         return Trouble.OWN
 
     def translate(self, error: BaseException) -> BaseException:
-        return StatementFailed(explain(error)) if isinstance(error, sqlite3.Error) else error
+        if not isinstance(error, sqlite3.Error):
+            return error
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+            return refer_to_nothing(error)
+        return StatementFailed(explain(error))
 
     def has_foreign_write(self) -> bool:
         before, self._data_version = self._data_version, self._read_data_version()
