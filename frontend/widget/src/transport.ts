@@ -8,6 +8,9 @@ export interface Answer {
   waitMs: number;
 }
 
+// A browser's timer of more than 24 days goes off at once.
+const LONGEST_WAIT_MS = 24 * 3600_000;
+
 // Pages that wrap fetch later do not come between us and the server.
 const { fetch } = window;
 
@@ -16,7 +19,7 @@ export async function request(url: string, init?: RequestInit): Promise<Answer> 
   try {
     const response = await fetch(url, { credentials: "omit", ...init });
     answer.status = response.status;
-    answer.waitMs = Number(response.headers.get("Retry-After")) * 1000 || 0;
+    answer.waitMs = Math.min(LONGEST_WAIT_MS, Number(response.headers.get("Retry-After")) * 1000 || 0);
     answer.body = await response.json();
   } catch {
     // No answer, or one without JSON: the status tells them apart.

@@ -221,7 +221,7 @@ export class App {
         else void this.#fetchNews();
         break;
       case "seen":
-        if (event["conversation_id"] === this.#history.chat?.id) this.#history.markOperatorRead(Number(event["operator_read_seq"]));
+        if (event["conversation_id"] === this.#history.chat?.id) this.#history.markOperatorRead(Number(event["operator_read_seq"]) || 0);
         break;
       case "typing":
         this.#showTyping();

@@ -81,7 +81,8 @@ export class Live {
 
   #receive(data: string): void {
     clearTimeout(this.#deadline);
-    const event = JSON.parse(data) as Record<string, unknown>;
+    const event = readEvent(data);
+    if (!event) return;
     if (event["type"] === "welcome") {
       this.#failures = 0;
       this.#parts.onState("on");
@@ -134,5 +135,14 @@ export class Live {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     this.#isPolling = false;
+  }
+}
+
+/** What is no event of ours is passed over; the next word may be one again. */
+function readEvent(data: string): Record<string, unknown> | null {
+  try {
+    return Object(JSON.parse(data)) as Record<string, unknown>;
+  } catch {
+    return null;
   }
 }

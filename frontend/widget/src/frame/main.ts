@@ -9,7 +9,7 @@ declare const LANGUAGES: Record<string, string>;
 
 const pickLanguage = (locale: string): string => {
   const language = locale.toLowerCase().split(/[-_]/)[0] ?? "";
-  return language in LANGUAGES ? language : "en";
+  return Object.hasOwn(LANGUAGES, language) ? language : "en";
 };
 
 async function loadWords(language: string): Promise<Words> {

@@ -1,6 +1,7 @@
 /** The page around the frame: only an origin on the button's list is listened to, and only it is answered. */
 
 import { MARK, readEnvelope, type PageInfo, type ToPage } from "../shared/protocol";
+import { whole } from "./text";
 
 export interface PageEvents {
   onVisit: (visit: string, page: PageInfo) => void;
@@ -9,11 +10,14 @@ export interface PageEvents {
   onLocale: (locale: string) => void;
 }
 
+const MOST_TEXT = 2000;
+
 const isText = (value: unknown): value is string => typeof value === "string";
+const readText = (value: unknown): string => (isText(value) ? whole(value.slice(0, MOST_TEXT)) : "");
 
 function readPage(value: unknown): PageInfo {
   const { url, title, referrer } = Object(value) as Record<string, unknown>;
-  return { url: isText(url) ? url : "", title: isText(title) ? title : "", referrer: isText(referrer) ? referrer : "" };
+  return { url: readText(url), title: readText(title), referrer: readText(referrer) };
 }
 
 /** Listen to the page; the result speaks to it once it has made itself known. */

@@ -10,6 +10,10 @@ export interface Reply<T> {
 }
 
 const DEADLINE_MS = 20_000;
+/** A browser's timer of more than 24 days goes off at once. */
+const LONGEST_WAIT_MS = 24 * 3600_000;
+/** What a header can carry; anything else in the storage was not put there by us. */
+const TOKEN = /^[\w-]{20,200}$/;
 
 export class Server {
   readonly #api: string;
@@ -21,8 +25,9 @@ export class Server {
     this.#name = `knopka.token.${buttonId}`;
   }
 
-  get token(): string | null | undefined {
-    return recall(this.#name);
+  get token(): string | null {
+    const kept = recall(this.#name);
+    return kept && TOKEN.test(kept) ? kept : null;
   }
 
   /** The server no longer knows this token; the next word needs a new one. */
@@ -43,8 +48,10 @@ export class Server {
 
   async #mint(): Promise<number> {
     const { status, body } = await this.post<{ token: string }>("token", {});
-    if (body?.token) keep(this.#name, body.token);
-    return status;
+    if (!body?.token) return status < 400 ? 0 : status;
+    // Another tab of this visitor may have been quicker: one visitor, one token.
+    if (!this.token) keep(this.#name, body.token);
+    return 201;
   }
 
   post<T>(path: string, body: unknown): Promise<Reply<T>> {
@@ -65,7 +72,7 @@ export class Server {
         credentials: "omit",
         signal: AbortSignal.timeout(DEADLINE_MS),
       });
-      const waitMs = (Number(response.headers.get("Retry-After")) || 0) * 1000;
+      const waitMs = Math.min(LONGEST_WAIT_MS, (Number(response.headers.get("Retry-After")) || 0) * 1000);
       const body = response.headers.get("Content-Type")?.includes("json") ? ((await response.json()) as T) : null;
       return { status: response.status, body: response.ok ? body : null, waitMs };
     } catch {

@@ -5,6 +5,9 @@ const ADDRESS = /https?:\/\/[^\s<>"]+/gi;
 const TRAILING = ".,:;!?'»”]}*";
 const TURNING = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
 
+/** Pages cut texts inside an emoji: the half that is left, and NUL, cannot travel. */
+export const whole = (text: string): string => text.replace(/[\ud800-\udfff]/gu, "\ufffd").replace(/\0/g, "");
+
 export const cleanName = (name: string): string => name.replace(TURNING, "").trim();
 
 function makeLink(address: string): HTMLElement | null {

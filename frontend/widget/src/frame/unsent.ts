@@ -3,6 +3,7 @@
 import type { PageInfo } from "../shared/protocol";
 import { makeId } from "../shared/random";
 import { forget, keep, listKept, recall } from "../shared/storage";
+import { whole } from "./text";
 import type { Server } from "./server";
 import type { Chat, Message } from "./types";
 
@@ -46,13 +47,14 @@ export class Unsent {
     this.#prefix = `knopka.unsent.${parts.buttonId}.`;
     for (const name of listKept(this.#prefix)) {
       const value = recall(name) ?? "";
-      const at = Number(value.split(" ", 1)[0]);
+      const at = readTime(value.split(" ", 1)[0]!);
       this.list.push({ key: name.slice(this.#prefix.length), text: value.slice(value.indexOf(" ") + 1), at, isFailed: false, isRefused: false });
     }
     this.list.sort((a, b) => a.at - b.at);
   }
 
-  add(text: string): void {
+  add(written: string): void {
+    const text = whole(written);
     const at = Math.max(Date.now(), (this.list.at(-1)?.at ?? 0) + 1);
     const pending = { key: makeId(), text, at, isFailed: false, isRefused: false };
     this.list.push(pending);
@@ -114,12 +116,13 @@ export class Unsent {
     const { server, origin, onAccepted } = this.#parts;
     const minted = await server.ensureToken();
     if (minted !== 201) return { status: minted, waitMs: 0 };
-    const reply = await server.post<Accepted>("messages", { key: pending.key, text: pending.text, ...origin() });
+    const reply = await server.post<Partial<Accepted>>("messages", { key: pending.key, text: pending.text, ...origin() });
     if (reply.status === 401) server.dropToken();
-    if (reply.body) {
-      this.settle(pending.key);
-      onAccepted(reply.body);
-    }
+    const { conversation, message } = reply.body ?? {};
+    // A network's own page in the place of our answer: nothing is known, so it is asked again.
+    if (!conversation || !message) return { status: reply.status < 400 ? 0 : reply.status, waitMs: reply.waitMs };
+    this.settle(pending.key);
+    onAccepted({ conversation, message });
     return reply;
   }
 
@@ -136,4 +139,10 @@ export class Unsent {
     this.#wake = null;
     this.#parts.onBusy(false);
   }
+}
+
+/** A time that a calendar knows; garbage counts as now. */
+function readTime(text: string): number {
+  const at = parseFloat(text);
+  return Math.abs(at) <= 8.64e15 ? at : Date.now();
 }
