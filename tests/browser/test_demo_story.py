@@ -110,7 +110,9 @@ def test_a_visitors_data_lands_on_the_card_and_the_operator_answers(visitor: Pag
         assert verdicts(example, path).count() == 2
 
     refused = run_action(visitor, "The same with other values")
-    expect(verdicts(refused, "lead.name").last).to_have_attribute("title", "refused_not_empty")
+    expect(verdicts(refused, "lead.name").last).to_have_attribute(
+        "title", "refused_not_empty", timeout=PATIENCE_MS
+    )
 
     row = operator.get_by_text("Do you have Tie Guan Yin?").first
     row.click()
@@ -130,9 +132,11 @@ def test_a_visitors_data_lands_on_the_card_and_the_operator_answers(visitor: Pag
 def test_after_24_hours_the_page_may_write_no_more(visitor: Page) -> None:
     say(open_chat(visitor), "Hello")
     noted = run_action(visitor, "A note on the contact")
-    expect(verdicts(noted, "note").last).to_have_attribute("title", "noted")
-    visitor.get_by_role("button", name="+24 hours").click()
-    expect(visitor.get_by_role("button", name="+24 hours")).to_be_enabled()
+    expect(verdicts(noted, "note").last).to_have_attribute("title", "noted", timeout=PATIENCE_MS)
+    with visitor.expect_response(
+        lambda answer: answer.request.method == "POST" and "/demo/clock" in answer.url
+    ):
+        visitor.get_by_role("button", name="+24 hours").click()
     late = run_action(visitor, "An address by its parts")
     expect(verdicts(late, "contact.custom_fields[0]").last).to_have_attribute(
         "title", "refused_window_closed"
@@ -147,7 +151,9 @@ def test_a_declined_lead_takes_nothing_more_until_the_next_message(visitor: Page
     operator.get_by_role("dialog").get_by_role("button", name="Decline").click()
     expect(operator.get_by_role("dialog")).to_have_count(0)
     declined = run_action(visitor, "The documentation's example")
-    expect(verdicts(declined, "lead.sale").last).to_have_attribute("title", "refused_declined")
+    expect(verdicts(declined, "lead.sale").last).to_have_attribute(
+        "title", "refused_declined", timeout=PATIENCE_MS
+    )
 
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
