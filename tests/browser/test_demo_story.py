@@ -129,6 +129,16 @@ def test_a_visitors_data_lands_on_the_card_and_the_operator_answers(visitor: Pag
         assert page.evaluate("window.reports") == []
 
 
+def test_a_press_counts_though_the_window_comes_before_the_release(visitor: Page) -> None:
+    box = visitor.get_by_role("button", name=BUTTON).bounding_box()
+    assert box is not None
+    visitor.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    visitor.mouse.down()
+    visitor.locator("#amobutton section .window").wait_for(state="attached")
+    visitor.mouse.up()
+    expect(visitor.frame_locator("iframe").get_by_role("textbox")).to_be_visible(timeout=PATIENCE_MS)
+
+
 def test_after_24_hours_the_page_may_write_no_more(visitor: Page) -> None:
     say(open_chat(visitor), "Hello")
     noted = run_action(visitor, "A note on the contact")

@@ -84,12 +84,19 @@ export function open(stage: Stage): Windows {
     },
   });
 
+  // Only when it changes: browsers fire no click when what was pressed is gone before the release.
+  let drawn = CHAT_ICON;
+  const drawIcon = (icon: string): void => {
+    if (icon === drawn) return;
+    drawn = icon;
+    main.firstChild!.replaceWith(makeIcon(icon));
+  };
   const paint = (): void => {
     const isBusy = isOpen || isMenuOpen;
     const name = isBusy ? words.close : only ? nameOf(only) : words.contact;
     main.ariaLabel = unread ? `${name}, ${words.unread}: ${unread}` : name;
     if (!only?.link) main.ariaExpanded = String(isBusy);
-    main.replaceChildren(makeIcon(isBusy ? CLOSE_ICON : CHAT_ICON), badge);
+    drawIcon(isBusy ? CLOSE_ICON : CHAT_ICON);
     main.hidden = isInline && !only;
     badge.textContent = unread > 99 ? "99+" : String(unread);
     badge.hidden = !unread || isBusy;
@@ -139,6 +146,7 @@ export function open(stage: Stage): Windows {
   };
 
   addStyle(root, css);
+  main.append(badge);
   section.prepend(panel.box, list);
   section.addEventListener("keydown", onKey, { signal });
   document.addEventListener("pointerdown", onPointer, { signal, passive: true });
