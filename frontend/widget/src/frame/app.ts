@@ -123,7 +123,11 @@ export class App {
         if (text) this.#tellTyping();
       },
       onRetry: (key) => this.#unsent.retry(key),
-      onClose: () => this.#post({ type: "close" }),
+      onClose: () => {
+        // An answer that comes before the page has said so was not seen either.
+        this.hide();
+        this.#post({ type: "close" });
+      },
       onEarlier: () => void this.#showEarlier(),
       onLatest: () => this.#showLatest(),
     });
