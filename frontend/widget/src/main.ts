@@ -26,7 +26,7 @@ const listOf = (value: unknown): unknown[] => [].slice.call(Object(value));
 
 function makeKnopka(base: string, { names, site }: Snippet): Knopka {
   const id = String(site.id);
-  const address = [id, String(site.hash)].map(encodeURIComponent).join("/");
+  const address = [id, site.hash as string].map(encodeURIComponent).join("/");
   const config = readGlobal(names.config) as { onlinechat?: { user_id?: unknown } } | undefined;
   const visit = findVisit(id, config?.onlinechat?.user_id);
   const outbox = makeOutbox(`${base}/w/meta/${address}`, visit);
@@ -38,7 +38,7 @@ function makeKnopka(base: string, { names, site }: Snippet): Knopka {
     if (isWanted) return;
     isWanted = true;
     const { body } = await request(`${base}/w/config/${address}`);
-    const config = body as Config | null;
+    const config = body as Config | null | undefined;
     await reached(PARSED);
     if (!isWanted || button) return;
     if (!config?.channels.length) return warn("no button");
@@ -50,8 +50,9 @@ function makeKnopka(base: string, { names, site }: Snippet): Knopka {
   };
 
   const obey = (command: unknown): void => {
-    if (command === "runChatShow" || command === "runChatHide") {
-      wantsChat = command === "runChatShow";
+    const isShow = command === "runChatShow";
+    if (isShow || command === "runChatHide") {
+      wantsChat = isShow;
       button?.setOpen(wantsChat);
     } else if (command === "runDestroy") {
       isWanted = false;

@@ -16,7 +16,7 @@ interface Call {
   /** What callers of the same content are given: the verdicts as they are known by now. */
   promise: Promise<Verdict[]>;
   done: (verdicts: Verdict[]) => void;
-  isBeaconed?: boolean;
+  isSent?: boolean;
 }
 
 export interface Outbox {
@@ -71,7 +71,7 @@ export function makeOutbox(url: string, visit: string): Outbox {
   const schedule = (delay: number): void => {
     if (isBusy || !(queue.length || isAsking)) return;
     clearTimeout(timer);
-    timer = setTimeout(flush, Math.max(delay, nextAt - performance.now(), blockedUntil - performance.now()));
+    timer = setTimeout(flush, Math.max(delay, Math.max(nextAt, blockedUntil) - performance.now()));
   };
 
   const settle = (call: Call, answered: Verdict[]): void => {
@@ -129,10 +129,15 @@ export function makeOutbox(url: string, visit: string): Outbox {
     const isAbout = inFlight.length > 0;
     const keys = waiting.slice(0, MOST_CALLS).map(({ key }) => `"${key}"`);
     const body = isAbout ? writeBody(inFlight) : `{"visit":"${visit}","keys":[${keys}]}`;
-    isAsking = isAsking && isAbout;
+    isAsking &&= isAbout;
     // One call that is larger than a browser carries along fails once, and goes without keepalive.
     const answer = await request(isAbout ? url : `${url}/verdicts`, { method: "POST", body, keepalive: !failures });
-    failures = read(answer, isAbout) ? 0 : failures + 1;
+    failures++;
+    try {
+      if (read(answer, isAbout)) failures = 0;
+    } catch {
+      // Not the shape of our server's answers.
+    }
     inFlight = [];
     isBusy = false;
     schedule(failures && Math.min(LONGEST_PAUSE_MS, 500 * 2 ** failures) * (1 + Math.random()));
@@ -145,9 +150,9 @@ export function makeOutbox(url: string, visit: string): Outbox {
   const leave = (): void => {
     if (performance.now() < blockedUntil) return;
     for (;;) {
-      const batch = takeBatch(queue.filter((call) => !call.isBeaconed));
+      const batch = takeBatch(queue.filter((call) => !call.isSent));
       if (!batch.length || !navigator.sendBeacon(url, writeBody(batch))) return;
-      for (const call of batch) call.isBeaconed = true;
+      for (const call of batch) call.isSent = true;
     }
   };
 
@@ -162,7 +167,10 @@ export function makeOutbox(url: string, visit: string): Outbox {
 
   // What earlier pages could not deliver goes first, under its old keys.
   const kept = listKept(prefix).map((name) => [recall(name) ?? "", name.slice(prefix.length)] as const);
-  for (const [value, key] of kept.sort()) accept(value.slice(value.indexOf(" ") + 1), [], key, parseFloat(value));
+  for (const [value, key] of kept.sort()) {
+    const space = value.indexOf(" ");
+    accept(value.slice(space + 1), [], key, +value.slice(0, space));
+  }
   schedule(0);
 
   return {

@@ -3,7 +3,7 @@
 export interface Answer {
   /** 0 when no answer came. */
   status: number;
-  body: unknown;
+  body?: unknown;
   /** Milliseconds the server asks us to wait. */
   waitMs: number;
 }
@@ -11,15 +11,17 @@ export interface Answer {
 // A browser's timer of more than 24 days goes off at once.
 const LONGEST_WAIT_MS = 24 * 3600_000;
 
+const PATIENCE_MS = 60_000;
+
 // Pages that wrap fetch later do not come between us and the server.
 const { fetch } = window;
 
 export async function request(url: string, init?: RequestInit): Promise<Answer> {
-  const answer: Answer = { status: 0, body: null, waitMs: 0 };
+  const answer: Answer = { status: 0, waitMs: 0 };
   try {
-    const response = await fetch(url, { credentials: "omit", ...init });
+    const response = await fetch(url, { credentials: "omit", signal: AbortSignal.timeout(PATIENCE_MS), ...init });
     answer.status = response.status;
-    answer.waitMs = Math.min(LONGEST_WAIT_MS, Number(response.headers.get("Retry-After")) * 1000 || 0);
+    answer.waitMs = Math.min(LONGEST_WAIT_MS, +response.headers.get("Retry-After")! * 1000 || 0);
     answer.body = await response.json();
   } catch {
     // No answer, or one without JSON: the status tells them apart.

@@ -13,7 +13,7 @@ export function findVisit(button: string, user: unknown): string {
   const wanted = digest(button + user);
   // Anything on the page may have written there, and a clock may have run ahead by a year.
   const isOurs = /^[\w-]{24}$/.test(kept!) && owner === wanted;
-  if (isOurs && Math.abs(Date.now() - Number(since)) < LIFETIME_MS) return kept!;
+  if (isOurs && Math.abs(Date.now() - +since!) < LIFETIME_MS) return kept!;
   const visit = makeId();
   keep("knopka.visit", visit);
   keep("knopka.visit.of", `${Date.now()} ${wanted}`);
