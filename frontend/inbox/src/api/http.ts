@@ -38,13 +38,20 @@ export function speak(locale: string): void {
   language = locale;
 }
 
-export function get<T>(path: string, params: Record<string, string | number | null> = {}): Promise<T> {
+/** Reads what is at the path; an answer without `mark`, which each true one has, is not our server's. */
+export async function get<T extends object>(
+  path: string,
+  mark: keyof T,
+  params: Record<string, string | number | null> = {},
+): Promise<T> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
     if (value !== null) query.set(name, String(value));
   }
   const text = query.toString();
-  return ask<T>("GET", text ? `${path}?${text}` : path);
+  const answer: unknown = await ask("GET", text ? `${path}?${text}` : path);
+  if (typeof answer !== "object" || answer === null || !(mark in answer)) throw new ApiError(502, "unreadable", "");
+  return answer as T;
 }
 
 export const post = <T>(path: string, body: object): Promise<T> => ask<T>("POST", path, body);
