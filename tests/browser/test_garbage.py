@@ -12,6 +12,7 @@ from tests.browser.site import Site
 from tests.browser.stand_in import CHAT, META, Answer, StandIn, show
 from tests.browser.test_chat import Chat, said
 from tests.browser.test_widget import set_meta, wait_ready
+from tests.browser.until import until
 
 WATCH_TIMERS = """
 window.delays = [];
@@ -55,7 +56,7 @@ def test_a_wait_of_weeks_is_no_flood_of_requests(shop: Page, server: StandIn) ->
     server.answers = [show({}, 429, **NEVER)] * 100
     shop.evaluate(WATCH_TIMERS)
     shop.evaluate("void amo_social_button.setMeta({ lead: { name: 'Чай' } })")
-    shop.wait_for_function("delays.some((delay) => delay > 60_000)")
+    until(shop, "delays.some((delay) => delay > 60_000)")
     assert max(shop.evaluate("delays")) <= LONGEST_TIMER_MS
     assert server.paths(META) == [META]
 
@@ -65,9 +66,20 @@ def test_a_wait_of_weeks_is_no_flood_of_messages(shop: Page, server: StandIn) ->
     chat = Chat(shop).open()
     chat.inside(WATCH_TIMERS)
     chat.write("Здравствуйте")
-    shop.frames[1].wait_for_function("delays.some((delay) => delay > 60_000)")
+    until(shop.frames[1], "delays.some((delay) => delay > 60_000)")
     assert max(chat.inside("delays")) <= LONGEST_TIMER_MS
     assert server.paths(CHAT).count(f"{CHAT}/messages") == 1
+
+
+@pytest.mark.parametrize("calls", [7, "x", {}, [None], [{}], [7]])
+def test_verdicts_that_cannot_be_read_are_asked_for_again(
+    shop: Page, server: StandIn, faults: list[str], calls: object
+) -> None:
+    server.answers = [show({"calls": calls, "window": None})]
+    assert [one["verdict"] for one in set_meta(shop, "{ lead: { name: 'Чай' } }")] == ["waiting_for_lead"]
+    assert server.paths(META) == [META, META]
+    assert [call.params for call in server.calls] == [{"lead": {"name": "Чай"}}]
+    assert faults == []
 
 
 @pytest.mark.parametrize(
@@ -141,7 +153,6 @@ def test_garbage_on_the_socket_is_passed_over(
     chat = Chat(shop).open()
     chat.write("Здравствуйте")
     expect(chat.messages).to_contain_text("отправлено")
-    shop.wait_for_function("true")
     for text in ("garbage", "null", "[]", "7", '"', "", '{"type":"__proto__"}', '{"type":"seen"}'):
         lines[0].send(text)
     server.say("Добрый день!")

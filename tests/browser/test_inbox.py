@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Dialog, Locator, Page, Route, We
 from tests.browser.fake_inbox import FakeInbox, serve
 from tests.browser.inbox_samples import Json
 from tests.browser.test_garbage import LONGEST_TIMER_MS, WATCH_TIMERS
+from tests.browser.until import until
 
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -603,7 +604,7 @@ def test_a_long_list_is_loaded_page_by_page_and_holds_few_rows(
         panel.evaluate("node => { node.scrollTop = node.scrollHeight }")
         while row(page, name).count() == 0:
             panel.evaluate("node => { node.scrollTop += 600 }")
-            page.wait_for_function("() => new Promise(done => requestAnimationFrame(() => done(true)))")
+            page.evaluate("() => new Promise(done => requestAnimationFrame(() => done()))")
             if panel.evaluate("node => node.scrollTop + node.clientHeight >= node.scrollHeight - 1"):
                 panel.evaluate("node => { node.scrollTop -= 1200 }")
     assert panel.get_by_role("link").count() < 60
@@ -808,6 +809,26 @@ def test_garbage_on_the_line_is_passed_over(
     expect(log(page)).to_contain_text("Two")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [{"status": 204}, {"json": None}, {"json": {}}, {"json": []}, {"body": "<h1>Hotel WLAN</h1>"}],
+    ids=["nothing", "null", "no names", "a list", "a page"],
+)
+@pytest.mark.parametrize("path", ["me", "conversations?*", "leads/*"])
+def test_an_answer_that_says_nothing_can_be_asked_for_again(
+    inbox: FakeInbox, open_inbox: Callable[..., Page], page: Page, path: str, answer: dict[str, Any]
+) -> None:
+    ann = inbox.add("Ann", "One")
+    page.route(f"**/inbox/api/{path}", lambda route: route.fulfill(**answer))
+    open_inbox(f"/inbox/c/{ann}/card" if path == "leads/*" else f"/inbox/c/{ann}")
+    again = page.get_by_role("button", name="Try again").first
+    expect(again).to_be_visible()
+    page.unroute_all()
+    again.click()
+    expect(again).to_be_hidden()
+    expect(page.locator(".skeleton")).to_have_count(0)
+
+
 def test_a_wait_of_weeks_is_no_flood_of_answers(
     inbox: FakeInbox, open_inbox: Callable[..., Page], page: Page
 ) -> None:
@@ -826,7 +847,7 @@ def test_a_wait_of_weeks_is_no_flood_of_answers(
     open_inbox(f"/inbox/c/{ann}")
     composer(page).fill("Two")
     composer(page).press("Enter")
-    page.wait_for_function("delays.some((delay) => delay > 600_000)")
+    until(page, "delays.some((delay) => delay > 600_000)")
     assert max(page.evaluate("delays")) <= LONGEST_TIMER_MS
     assert len(tries) == 1
 

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.browser.fake_inbox import STATIC, FakeInbox, serve
+from tests.browser.until import until
 
 FIRST_LOAD = 90_000
 LATER_CHUNK = 30_000
@@ -94,9 +95,10 @@ def test_no_view_has_an_accessibility_fault(view: str, inbox: FakeInbox, themed:
     expect(themed.locator(".skeleton")).to_have_count(0)
     expect(themed.locator(".row, .conversation h2, .card h2").first).to_be_attached()
     # A virtual list measures its rows before it shows them.
-    themed.wait_for_function(
-        "() => [...document.querySelectorAll('nav li')]"
-        ".every(row => row.offsetParent === null || row.style.visibility !== 'hidden')"
+    until(
+        themed,
+        "[...document.querySelectorAll('nav li')]"
+        ".every(row => row.offsetParent === null || row.style.visibility !== 'hidden')",
     )
     act(themed)
     assert faults(themed) == []
