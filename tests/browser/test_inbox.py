@@ -821,11 +821,12 @@ def test_an_answer_that_says_nothing_can_be_asked_for_again(
     ann = inbox.add("Ann", "One")
     page.route(f"**/inbox/api/{path}", lambda route: route.fulfill(**answer))
     open_inbox(f"/inbox/c/{ann}/card" if path == "leads/*" else f"/inbox/c/{ann}")
-    again = page.get_by_role("button", name="Try again").first
-    expect(again).to_be_visible()
+    again = page.get_by_role("button", name="Try again")
+    expect(again.first).to_be_visible()
     page.unroute_all()
-    again.click()
-    expect(again).to_be_hidden()
+    # What heals by itself in this moment has no button left to press.
+    again.evaluate_all("buttons => buttons.forEach(button => button.click())")
+    expect(again).to_have_count(0)
     expect(page.locator(".skeleton")).to_have_count(0)
 
 
