@@ -146,9 +146,9 @@ def test_a_taken_port_is_named(start: Start, shell: Shell, free_port: int) -> No
 @pytest.mark.parametrize(
     ("arguments", "settings", "names"),
     [
-        (("serve",), {"KNOPKA_BASE_URL": ""}, "KNOPKA_BASE_URL"),
-        (("serve",), {"KNOPKA_SECRET_KEY": "short"}, "KNOPKA_SECRET_KEY"),
-        (("serve", "--no-work"), {}, "--no-work"),
+        (("serve",), {"KNOPKA_BASE_URL": "", "KNOPKA_PORT": "0"}, "KNOPKA_BASE_URL"),
+        (("serve",), {"KNOPKA_SECRET_KEY": "short", "KNOPKA_PORT": "0"}, "KNOPKA_SECRET_KEY"),
+        (("serve", "--no-work"), {"KNOPKA_PORT": "0"}, "--no-work"),
         (("work",), {}, "PostgreSQL"),
         (("demo", "--port", "70000"), {}, "65535"),
     ],
