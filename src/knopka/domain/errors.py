@@ -117,3 +117,45 @@ class Uncertain(DeliveryError):
     """Nobody knows whether it was taken. It is not sent again by itself, unless repeating does no harm."""
 
     code = "uncertain"
+
+
+class ChatGone(DeliveryError):
+    """The person has blocked us, left, or never was there: nothing comes through until he writes again."""
+
+    code = "chat_gone"
+
+
+class WindowClosed(DeliveryError):
+    """The platform's time for free answers is over until the person writes again."""
+
+    code = "window_closed"
+
+
+class ChannelBroken(DeliveryError):
+    """Nothing of this channel goes through until its owner mends it: a revoked token, a missing right."""
+
+    code = "channel_broken"
+
+
+class BadRequest(DeliveryError):
+    """The platform cannot read what it was sent: a defect of ours, or a file or text that it refuses."""
+
+    code = "bad_request"
+
+
+class WebhookError(KnopkaError):
+    """A webhook's body that is not taken as it is."""
+
+    code = "webhook_error"
+
+
+class UntrustedWebhook(WebhookError):
+    """Its signature or secret does not match, or there is none to match."""
+
+    code = "untrusted_webhook"
+
+
+class UnreadableUpdate(WebhookError):
+    """Nothing that this messenger sends."""
+
+    code = "unreadable_update"
