@@ -29,7 +29,7 @@ from knopka.db.jobs import (
 from knopka.db.statement import Statement
 from knopka.db.tables import job_attempts, jobs
 from knopka.domain.errors import DeliveryError, Retryable, Uncertain
-from knopka.services.jobs import Handler, InStore, Outside, Worker, WorkerLimits, plan_delay
+from knopka.services.jobs import Handler, InStore, JobEnd, Outside, Worker, WorkerLimits, plan_delay
 
 pytestmark = pytest.mark.anyio
 
@@ -60,8 +60,8 @@ class Log:
         self._note(payload)
         return "taken"
 
-    def bury(self, _tx: Transaction, payload: Mapping[str, Any], reason: str, *, now: datetime) -> None:
-        self.dead.append((payload["n"], reason))
+    def bury(self, _tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
+        self.dead.append((payload["n"], end.reason))
 
 
 def make_worker(database: Database, limits: WorkerLimits | None = None, **handlers: Handler) -> Worker:
@@ -95,7 +95,7 @@ async def list_dead(database: Database) -> list[DeadLetter]:
 
 
 async def take(database: Database, *, most: int = 10, outside: tuple[str, ...] = ()) -> list[Job]:
-    return await database.write(take_jobs, ("say",), outside, most, LEASE, key="jobs")
+    return await database.write(take_jobs, "say", outside, most, LEASE, key="jobs")
 
 
 async def test_jobs_of_one_key_run_in_order_and_leave_nothing_behind(database: Database) -> None:
@@ -250,7 +250,7 @@ async def test_a_crash_in_the_middle_of_a_call_is_seen_as_uncertain(database: Da
     database.advance_clock(LEASE)
     await work(make_worker(database, say=Outside(log.outside, on_dead=log.bury)))
     assert log.seen == []
-    assert [reason for _, reason in log.dead] == ["the attempt before was begun and never ended"]
+    assert [reason for _, reason in log.dead] == ["The attempt before was begun and never ended."]
     [attempt, _] = await database.read(lambda tx: tx.rows(ALL_ATTEMPTS))
     assert attempt["outcome"] == "uncertain"
 

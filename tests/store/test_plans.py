@@ -14,7 +14,7 @@ from tests.plans import explain, walks_a_table
 
 NOW = 1_700_000_000_000
 STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
-    "FIND_DUE": (jobs.FIND_DUE, {"now": NOW, "held_since": NOW, "kinds": ["a", "b"], "most": 16}),
+    "FIND_DUE": (jobs.FIND_DUE, {"now": NOW, "held_since": NOW, "of_kind": "a", "most": 16}),
     "FIND_DUE_TIMERS": (jobs.FIND_DUE_TIMERS, {"now": NOW, "most": 200}),
     "IS_DUE": (jobs.IS_DUE, {"now": NOW}),
     "LEASE": (jobs.LEASE, {"id": 1, "now": NOW, "until": NOW}),

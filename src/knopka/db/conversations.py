@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, bindparam, exists, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
+from knopka.db.attachments import list_attachments
 from knopka.db.clock import from_ms, to_ms
 from knopka.db.crm import EMPTY_NAMES
 from knopka.db.database import Row, Transaction
 from knopka.db.named import changes, columns, returned
 from knopka.db.statement import Statement
 from knopka.db.tables import (
+    channels,
     contacts,
     conversations,
     incoming_leads,
@@ -20,8 +26,10 @@ from knopka.db.tables import (
     messages,
     operators,
     sources,
+    visitors,
 )
 from knopka.domain.conversation import (
+    AnswerWindow,
     Conversation,
     ConversationId,
     ConversationStatus,
@@ -29,7 +37,7 @@ from knopka.domain.conversation import (
     MessageId,
     OperatorId,
 )
-from knopka.domain.messaging import ChannelKind, Direction, MessageState
+from knopka.domain.messaging import ChannelKind, Direction, MessageState, WindowKind
 from knopka.domain.visitor import Source
 
 EXCERPT = 200
@@ -44,7 +52,7 @@ _TOUCH = Statement(
         columns(
             "account_id", "source_id", "channel", "visitor_id", "status", "is_visit_unknown", "last_seq",
             "last_text", "operator_read_seq", "visitor_read_seq", "visitor_delivered_seq", "unread",
-            "page_url", "created_at", "changed_at",
+            "page_url", "created_at", "changed_at", "channel_id", "chat_id",
         )
     )
     .on_conflict_do_update(
@@ -61,11 +69,50 @@ _OF_VISITOR = Statement(
         conversations.c.channel == bindparam("channel"),
     )
 )
+_LOCK_OF_VISITOR = Statement(
+    select(conversations)
+    .where(
+        conversations.c.account_id == bindparam("account_id"),
+        conversations.c.visitor_id == bindparam("visitor_id"),
+    )
+    .order_by(conversations.c.id)
+    .limit(1)
+    .with_for_update()
+)
 _VISITOR = Statement(select(conversations.c.visitor_id).where(_OF_ACCOUNT))
 _UPDATE = Statement(
     update(conversations)
     .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
     .values(changes("status", "changed_at"))
+)
+_SET_REACH = Statement(
+    update(conversations)
+    .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
+    .values(changes("chat_gone", "window_kind", "window_ends_at", "window_late_until", "changed_at"))
+)
+_MOVE_TO_LEAD = Statement(
+    update(conversations)
+    .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
+    .values(changes("contact_id", "lead_id", "visit_id", "is_visit_unknown", "changed_at"))
+)
+_COUNT_OF_CONTACT = Statement(
+    select(func.count().label("conversations"))
+    .select_from(conversations)
+    .join(visitors, visitors.c.id == conversations.c.visitor_id)
+    .where(
+        conversations.c.account_id == bindparam("account_id"),
+        visitors.c.contact_id == bindparam("contact_id"),
+    )
+)
+_LATEST_OF_CHANNEL = Statement(
+    select(conversations)
+    .where(
+        conversations.c.account_id == bindparam("account_id"),
+        conversations.c.channel_id == bindparam("channel_id"),
+        conversations.c.chat_gone.is_(None),
+    )
+    .order_by(conversations.c.last_message_at.desc(), conversations.c.id.desc())
+    .limit(1)
 )
 _TAKE_MESSAGE = Statement(
     update(conversations)
@@ -124,12 +171,18 @@ _SUMMARY = (
         conversations,
         sources.c.name.label("source_name"),
         contacts.c.name.label("visitor_name"),
+        contacts.c.avatar,
+        channels.c.title.label("channel_title"),
+        channels.c.state.label("channel_state"),
+        channels.c.is_enabled.label("is_channel_enabled"),
+        channels.c.removed_at.label("channel_removed_at"),
         leads.c.name.label("lead_name"),
         incoming_leads.c.uid.label("unsorted_uid"),
         incoming_leads.c.state.label("unsorted_state"),
     )
     .join(sources, sources.c.id == conversations.c.source_id)
     .join(contacts, contacts.c.id == conversations.c.contact_id, isouter=True)
+    .join(channels, channels.c.id == conversations.c.channel_id, isouter=True)
     .join(leads, leads.c.id == conversations.c.lead_id, isouter=True)
     .join(incoming_leads, incoming_leads.c.lead_id == conversations.c.lead_id, isouter=True)
     .where(conversations.c.account_id == bindparam("account_id"))
@@ -171,7 +224,7 @@ _INSERT_MESSAGE = Statement(
     .values(
         columns(
             "account_id", "conversation_id", "seq", "direction", "operator_id", "key", "body_hash", "text",
-            "created_at",
+            "created_at", "state", "event", "platform_id", "is_elsewhere",
         )
     )
     .on_conflict_do_nothing(index_elements=["conversation_id", "direction", "key"])
@@ -199,7 +252,16 @@ _MESSAGES_BEFORE = Statement(
 
 
 def touch_conversation(
-    tx: Transaction, source: Source, visitor_id: int, channel: ChannelKind, page_url: str, now: datetime
+    tx: Transaction,
+    source: Source,
+    visitor_id: int,
+    channel: ChannelKind,
+    page_url: str,
+    now: datetime,
+    *,
+    channel_id: int | None = None,
+    chat_id: str | None = None,
+    is_visit_unknown: bool = False,
 ) -> Row:
     """Find or make the visitor's conversation in this channel, and hold its row."""
     at = to_ms(now)
@@ -210,7 +272,7 @@ def touch_conversation(
         channel=channel.value,
         visitor_id=visitor_id,
         status=ConversationStatus.OPEN.value,
-        is_visit_unknown=False,
+        is_visit_unknown=is_visit_unknown,
         last_seq=0,
         last_text="",
         operator_read_seq=0,
@@ -220,12 +282,19 @@ def touch_conversation(
         page_url=page_url,
         created_at=at,
         changed_at=at,
+        channel_id=channel_id,
+        chat_id=chat_id,
     )
     return returned(row)
 
 
 def lock_conversation(tx: Transaction, account_id: int, conversation_id: int) -> Row | None:
     return tx.row(_LOCK, account_id=account_id, conversation_id=conversation_id)
+
+
+def lock_conversation_of(tx: Transaction, account_id: int, visitor_id: int) -> Row | None:
+    """The one conversation of a messenger's user, whose row is held."""
+    return tx.row(_LOCK_OF_VISITOR, account_id=account_id, visitor_id=visitor_id)
 
 
 def find_row_of_visitor(
@@ -251,7 +320,9 @@ def take_message(
     page_url: str,
     now: datetime,
 ) -> None:
-    """Bring the conversation up to its newest message, which opens it again."""
+    """Bring the conversation up to its newest message, which opens it again. A line of ours moves the
+    conversation up, and leaves the last words in sight."""
+    is_ours = message.direction is Direction.SYSTEM
     tx.run(
         _TAKE_MESSAGE,
         account=held["account_id"],
@@ -261,8 +332,8 @@ def take_message(
         new_visit_id=visit_id,
         new_status=ConversationStatus.OPEN.value,
         new_last_seq=message.seq,
-        new_last_text=message.text[:EXCERPT],
-        new_last_direction=message.direction.value,
+        new_last_text=held["last_text"] if is_ours else message.text[:EXCERPT],
+        new_last_direction=held["last_direction"] if is_ours else message.direction.value,
         new_last_message_at=to_ms(message.created_at),
         new_page_url=page_url,
         new_changed_at=to_ms(now),
@@ -301,6 +372,50 @@ def mark(
         new_unread=unread,
         new_changed_at=to_ms(now),
     )
+
+
+def set_reach(
+    tx: Transaction, held: Row, *, chat_gone: str | None, window: AnswerWindow | None, now: datetime
+) -> None:
+    """Store whether the person can be reached, and until when."""
+    late = None if window is None else window.late_until
+    tx.run(
+        _SET_REACH,
+        account=held["account_id"],
+        of_id=held["id"],
+        new_chat_gone=chat_gone,
+        new_window_kind=None if window is None else window.kind.value,
+        new_window_ends_at=None if window is None else to_ms(window.ends_at),
+        new_window_late_until=None if late is None else to_ms(late),
+        new_changed_at=to_ms(now),
+    )
+
+
+def move_to_lead(
+    tx: Transaction, held: Row, *, contact_id: int, lead_id: int | None, visit_id: int, now: datetime
+) -> None:
+    """Store on whose cards the conversation stands, now that its visit is known."""
+    tx.run(
+        _MOVE_TO_LEAD,
+        account=held["account_id"],
+        of_id=held["id"],
+        new_contact_id=contact_id,
+        new_lead_id=lead_id,
+        new_visit_id=visit_id,
+        new_is_visit_unknown=False,
+        new_changed_at=to_ms(now),
+    )
+
+
+def count_of_contact(tx: Transaction, account_id: int, contact_id: int) -> int:
+    """How many conversations the contact's chats have."""
+    row = returned(tx.row(_COUNT_OF_CONTACT, account_id=account_id, contact_id=contact_id))
+    return int(row["conversations"])
+
+
+def find_latest_of_channel(tx: Transaction, account_id: int, channel_id: int) -> Row | None:
+    """The channel's conversation with the newest message, of those that can be reached."""
+    return tx.row(_LATEST_OF_CHANNEL, account_id=account_id, channel_id=channel_id)
 
 
 def count_messages(tx: Transaction, conversation_id: int, direction: Direction, after_seq: int) -> int:
@@ -375,6 +490,10 @@ def append_message(
     operator_id: int | None,
     operator_name: str | None,
     now: datetime,
+    state: MessageState | None = None,
+    event: Mapping[str, Any] | None = None,
+    platform_id: str | None = None,
+    is_elsewhere: bool = False,
 ) -> Message | None:
     """The next message of the conversation, whose row is held; None when its key was used before."""
     seq = held["last_seq"] + 1
@@ -389,6 +508,10 @@ def append_message(
         body_hash=body_hash,
         text=text,
         created_at=to_ms(now),
+        state=None if state is None else state.value,
+        event=None if event is None else json.dumps(event, ensure_ascii=False),
+        platform_id=platform_id,
+        is_elsewhere=is_elsewhere or None,
     )
     if row is None:
         return None
@@ -400,9 +523,11 @@ def append_message(
         text=text,
         key=key,
         created_at=now,
-        state=MessageState.SENT,
+        state=MessageState.SENT if state is None else state,
         operator_id=None if operator_id is None else OperatorId(operator_id),
         operator_name=operator_name,
+        event=event,
+        is_elsewhere=is_elsewhere,
     )
 
 
@@ -424,9 +549,20 @@ def list_messages(
     """Messages after or before a number, or the newest; always the oldest first."""
     where = {"account_id": held["account_id"], "conversation_id": held["id"], "most": limit}
     if after is not None:
-        return [_message(row, held) for row in tx.rows(_MESSAGES_AFTER, after_seq=after, **where)]
+        return _messages(tx, held, tx.rows(_MESSAGES_AFTER, after_seq=after, **where))
     last = held["last_seq"] + 1 if before is None else before
-    return [_message(row, held) for row in reversed(tx.rows(_MESSAGES_BEFORE, before_seq=last, **where))]
+    return _messages(tx, held, tx.rows(_MESSAGES_BEFORE, before_seq=last, **where)[::-1])
+
+
+def _messages(tx: Transaction, held: Row, rows: Sequence[Row]) -> list[Message]:
+    """The messages with what came with them; in the chat on the page nothing does."""
+    shown = [_message(row, held) for row in rows]
+    if held["channel_id"] is None or not shown:
+        return shown
+    came = list_attachments(tx, held["account_id"], [message.id for message in shown])
+    return [
+        replace(message, attachments=came[message.id]) if message.id in came else message for message in shown
+    ]
 
 
 def find_row(tx: Transaction, account_id: int, conversation_id: int) -> Row | None:
@@ -445,14 +581,26 @@ def _message(row: Row, held: Row) -> Message:
         text=row["text"],
         key=row["key"],
         created_at=from_ms(row["created_at"]),
-        state=_state(direction, row["seq"], held),
+        state=_state(direction, row["seq"], row["state"], held),
         operator_id=None if operator_id is None else OperatorId(operator_id),
         operator_name=row["operator_name"],
+        error=row["error"],
+        error_detail=row["error_detail"] or "",
+        event=None if row["event"] is None else json.loads(row["event"]),
+        is_elsewhere=bool(row["is_elsewhere"]),
+        edited_at=_moment(row["edited_at"]),
+        deleted_at=_moment(row["deleted_at"]),
     )
 
 
-def _state(direction: Direction, seq: int, held: Row) -> MessageState:
-    """How far a message has come, by the marks of the conversation."""
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
+
+
+def _state(direction: Direction, seq: int, kept: str | None, held: Row) -> MessageState:
+    """How far a message has come: by what is known of its delivery, then by the marks of the conversation."""
+    if kept is not None and kept != MessageState.SENT.value:
+        return MessageState(kept)
     if direction is Direction.IN:
         return MessageState.READ if seq <= held["operator_read_seq"] else MessageState.SENT
     if seq <= held["visitor_read_seq"]:
@@ -485,4 +633,83 @@ def _conversation(row: Row) -> Conversation:
         page_url=row["page_url"],
         created_at=from_ms(row["created_at"]),
         changed_at=from_ms(row["changed_at"]),
+        channel_id=row["channel_id"],
+        channel_title=row["channel_title"],
+        channel_state=_channel_state(row),
+        chat_id=row["chat_id"],
+        chat_gone=row["chat_gone"],
+        window=read_window(row),
+        is_visit_unknown=row["is_visit_unknown"],
+        avatar=row["avatar"],
+    )
+
+
+def _channel_state(row: Row) -> str | None:
+    """How the conversation's channel stands; None for the chat on the page."""
+    if row["channel_id"] is None:
+        return None
+    is_off = row["channel_removed_at"] is not None or not row["is_channel_enabled"]
+    return "off" if is_off else str(row["channel_state"])
+
+
+def read_window(row: Row) -> AnswerWindow | None:
+    """Until when answers in this conversation are free; None where there is no such end."""
+    if row["window_kind"] is None:
+        return None
+    return AnswerWindow(
+        WindowKind(row["window_kind"]), from_ms(row["window_ends_at"]), _moment(row["window_late_until"])
+    )
+
+
+_FIND_BY_PLATFORM_ID = Statement(
+    _MESSAGES.where(messages.c.platform_id == bindparam("platform_id"))
+    .order_by(messages.c.seq.desc())
+    .limit(1)
+)
+_GET_MESSAGE = Statement(_MESSAGES.where(messages.c.id == bindparam("message_id")))
+_EDIT = Statement(
+    update(messages).where(messages.c.id == bindparam("of_id")).values(changes("text", "edited_at"))
+)
+_DELETE = Statement(update(messages).where(messages.c.id == bindparam("of_id")).values(changes("deleted_at")))
+_SET_STATE = Statement(
+    update(messages)
+    .where(messages.c.id == bindparam("of_id"))
+    .values(changes("state", "error", "error_detail"))
+)
+
+
+def find_by_platform_id(tx: Transaction, held: Row, platform_id: str) -> Message | None:
+    """The message that its messenger calls so."""
+    row = tx.row(
+        _FIND_BY_PLATFORM_ID,
+        account_id=held["account_id"],
+        conversation_id=held["id"],
+        platform_id=platform_id,
+    )
+    return None if row is None else _messages(tx, held, [row])[0]
+
+
+def find_message_by_id(tx: Transaction, held: Row, message_id: int) -> Message | None:
+    """The message as it stands now."""
+    row = tx.row(
+        _GET_MESSAGE, account_id=held["account_id"], conversation_id=held["id"], message_id=message_id
+    )
+    return None if row is None else _messages(tx, held, [row])[0]
+
+
+def edit_message(tx: Transaction, message: Message, text: str, now: datetime) -> None:
+    """The visitor's own word, changed."""
+    tx.run(_EDIT, of_id=message.id, new_text=text, new_edited_at=to_ms(now))
+
+
+def delete_message(tx: Transaction, message: Message, now: datetime) -> None:
+    """The visitor has taken it back; the text stays for the operators."""
+    tx.run(_DELETE, of_id=message.id, new_deleted_at=to_ms(now))
+
+
+def set_message_state(
+    tx: Transaction, message_id: int, state: MessageState, error: str | None = None, detail: str = ""
+) -> None:
+    tx.run(
+        _SET_STATE, of_id=message_id, new_state=state.value, new_error=error, new_error_detail=detail or None
     )

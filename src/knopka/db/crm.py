@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, bindparam, or_, select, tuple_, union_all, update
+from sqlalchemy import and_, bindparam, delete, exists, or_, select, tuple_, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 
 from knopka.db.clock import from_ms, to_ms
@@ -40,6 +40,7 @@ from knopka.domain.crm import (
 from knopka.domain.fields import CustomField, FieldValue
 from knopka.domain.meta import Entity
 
+_other_leads = leads.alias("other_leads")
 EMPTY_NAMES = tuple(origin.value for origin in NameOrigin if origin.counts_as_empty)
 """Origins of a name over which a page may write."""
 
@@ -109,6 +110,61 @@ _FILL_FIELD = Statement(
         index_elements=["account_id", "entity", "entity_id", "field_id"],
         set_={"items": bindparam("items"), "origin": bindparam("origin"), "at": bindparam("at")},
         where=field_values.c["items"] == "[]",
+    )
+)
+_SET_AVATAR = Statement(update(contacts).where(_THE_CONTACT).values(changes("avatar")))
+_IS_TOUCHED = Statement(
+    select(
+        or_(
+            incoming_leads.c.state != IncomingState.UNSORTED.value,
+            leads.c.price != 0,
+            leads.c.name_origin.not_in(EMPTY_NAMES),
+            contacts.c.name_origin.not_in(EMPTY_NAMES),
+            exists().where(
+                field_values.c.account_id == bindparam("account_id"),
+                or_(
+                    and_(
+                        field_values.c.entity == Entity.LEAD.value,
+                        field_values.c.entity_id == bindparam("lead_id"),
+                    ),
+                    and_(
+                        field_values.c.entity == Entity.CONTACT.value,
+                        field_values.c.entity_id == bindparam("contact_id"),
+                    ),
+                ),
+            ),
+            exists().where(
+                notes.c.account_id == bindparam("account_id"),
+                or_(
+                    and_(notes.c.entity == Entity.LEAD.value, notes.c.entity_id == bindparam("lead_id")),
+                    and_(
+                        notes.c.entity == Entity.CONTACT.value, notes.c.entity_id == bindparam("contact_id")
+                    ),
+                ),
+            ),
+            exists().where(fill_windows.c.lead_id == bindparam("lead_id")),
+            exists().where(
+                _other_leads.c.contact_id == bindparam("contact_id"),
+                _other_leads.c.id != bindparam("lead_id"),
+            ),
+        ).label("is_touched")
+    )
+    .select_from(leads)
+    .join(contacts, contacts.c.id == leads.c.contact_id)
+    .join(incoming_leads, incoming_leads.c.lead_id == leads.c.id)
+    .where(leads.c.account_id == bindparam("account_id"), leads.c.id == bindparam("lead_id"))
+)
+_DELETE_INCOMING = Statement(
+    delete(incoming_leads).where(
+        incoming_leads.c.account_id == bindparam("account"), incoming_leads.c.lead_id == bindparam("of_lead")
+    )
+)
+_DELETE_LEAD = Statement(
+    delete(leads).where(leads.c.account_id == bindparam("account"), leads.c.id == bindparam("of_lead"))
+)
+_DELETE_CONTACT = Statement(
+    delete(contacts).where(
+        contacts.c.account_id == bindparam("account"), contacts.c.id == bindparam("of_contact")
     )
 )
 _INSERT_NOTE = Statement(
@@ -499,6 +555,48 @@ def fill_name(
     )
 
 
+def give_profile_name(tx: Transaction, account_id: int, contact_id: int, name: str, now: datetime) -> bool:
+    """Call the contact as his messenger does, unless the site or an operator gave a name."""
+    return bool(
+        tx.run(
+            _FILL_NAME[Entity.CONTACT],
+            account=account_id,
+            card_id=contact_id,
+            new_name=name,
+            new_name_origin=NameOrigin.PROFILE.value,
+            new_updated_at=to_ms(now),
+        )
+    )
+
+
+def set_avatar(tx: Transaction, account_id: int, contact_id: int, file: str) -> None:
+    """The name under which the contact's picture lies in the file store."""
+    tx.run(_SET_AVATAR, account=account_id, card_id=contact_id, new_avatar=file)
+
+
+def find_avatar(tx: Transaction, account_id: int, contact_id: int) -> str | None:
+    row = tx.row(_GET_CONTACT, account_id=account_id, contact_id=contact_id)
+    return None if row is None else row["avatar"]
+
+
+def is_untouched(tx: Transaction, account_id: int, lead: Lead) -> bool:
+    """Whether the lead and its contact hold nothing but what we made up, and nobody has decided on it."""
+    row = tx.row(
+        _IS_TOUCHED,
+        account_id=account_id,
+        lead_id=lead.id,
+        contact_id=lead.contact_id,
+    )
+    return row is not None and not row["is_touched"]
+
+
+def delete_untouched(tx: Transaction, account_id: int, lead: Lead) -> None:
+    """Take a lead that nobody has touched away, with its contact: it was somebody else's from the start."""
+    tx.run(_DELETE_INCOMING, account=account_id, of_lead=lead.id)
+    tx.run(_DELETE_LEAD, account=account_id, of_lead=lead.id)
+    tx.run(_DELETE_CONTACT, account=account_id, of_contact=lead.contact_id)
+
+
 def fill_price(tx: Transaction, account_id: int, lead_id: int, price: int, now: datetime) -> bool:
     """Whether the price was empty, and is now this one."""
     return bool(
@@ -507,7 +605,14 @@ def fill_price(tx: Transaction, account_id: int, lead_id: int, price: int, now: 
 
 
 def fill_field(
-    tx: Transaction, account_id: int, entity: Entity, card_id: int, value: FieldValue, now: datetime
+    tx: Transaction,
+    account_id: int,
+    entity: Entity,
+    card_id: int,
+    value: FieldValue,
+    now: datetime,
+    *,
+    origin: NameOrigin = NameOrigin.SITE,
 ) -> bool:
     """Whether the field was empty, and now has these values."""
     return bool(
@@ -518,7 +623,7 @@ def fill_field(
             entity_id=card_id,
             field_id=value.field_id,
             items=_encode(value.items),
-            origin=NameOrigin.SITE.value,
+            origin=origin.value,
             at=to_ms(now),
         )
     )

@@ -71,12 +71,13 @@ _blocked = exists().where(
 _is_free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= bindparam("now"))
 _is_mine = and_(jobs.c.id == bindparam("id"), jobs.c.fence == bindparam("held_fence"))
 
+# One kind at a time: of whatever waits for its turn at a slow platform nothing is looked at by the others.
 FIND_DUE = Statement(
     select(jobs)
     .where(
         jobs.c.due_at <= bindparam("now"),
         _is_free,
-        jobs.c.kind.in_(bindparam("kinds", expanding=True)),
+        jobs.c.kind == bindparam("of_kind"),
         or_(jobs.c.is_out_of_order, ~_blocked),
     )
     .order_by(jobs.c.due_at, jobs.c.id)
@@ -154,6 +155,17 @@ SET_PAUSE = Statement(
     .on_conflict_do_update(index_elements=["account_id", "name"], set_={"value": bindparam("value")})
 )
 FIND_PAUSE = Statement(select(counters.c.value).where(counters.c.account_id == 0, counters.c.name == PAUSE))
+WAKE = Statement(
+    update(jobs)
+    .where(
+        jobs.c.account_id == bindparam("account"),
+        jobs.c.key >= bindparam("first"),
+        jobs.c.key < bindparam("behind"),
+        jobs.c.due_at > bindparam("now"),
+        jobs.c.lease_until.is_(None),
+    )
+    .values(due_at=bindparam("now"))
+)
 INSERT_JOB = Statement(
     insert(jobs)
     .values(
@@ -216,6 +228,14 @@ def insert_job(
     return int(row["id"])
 
 
+def wake_jobs(tx: Transaction, account_id: int, prefix: str) -> int:
+    """Have every job whose key begins so be due now: what kept them waiting is mended."""
+    behind = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    woken = tx.run(WAKE, account=account_id, first=prefix, behind=behind, now=to_ms(tx.now))
+    tx.adds_jobs = tx.adds_jobs or woken > 0
+    return woken
+
+
 def set_timer(
     tx: Transaction, account_id: int, kind: str, key: str, payload: Mapping[str, Any], due_at: datetime
 ) -> None:
@@ -264,21 +284,23 @@ def fire_timers(tx: Transaction, most: int, *, now: datetime) -> int:
 
 def take_jobs(
     tx: Transaction,
-    kinds: Sequence[str],
+    kind: str,
     outside: Sequence[str],
     most: int,
     lease: timedelta,
     *,
     now: datetime,
 ) -> list[Job]:
-    """Lease jobs that are due and whose turn it is, at most one of each key.
+    """Lease jobs of the kind that are due and whose turn it is, at most one of each key.
 
     For the kinds that call something outside, the attempt is written down before
     it is made: a crash in the middle is then seen, never taken for "not tried".
     """
     ms = to_ms(now)
     held_since = to_ms(now - HOLD)
-    due = tx.rows(FIND_DUE, now=ms, held_since=held_since, kinds=list(kinds), most=most) if kinds else []
+    if most <= 0:
+        return []
+    due = tx.rows(FIND_DUE, now=ms, held_since=held_since, of_kind=kind, most=most)
     return [_lease(tx, row, row["kind"] in outside, ms, to_ms(now + lease)) for row in due]
 
 

@@ -141,6 +141,9 @@ _FIND_VISITOR = Statement(
         visitors.c.account_id == bindparam("account_id"), visitors.c.token_hash == bindparam("token_hash")
     )
 )
+_LOCK_VISITOR = Statement(
+    select(visitors.c.id).where(visitors.c.id == bindparam("visitor_id")).with_for_update()
+)
 _BIND_VISITOR = Statement(
     update(visitors)
     .where(visitors.c.account_id == bindparam("account"), visitors.c.id == bindparam("visitor_id"))
@@ -377,6 +380,16 @@ def find_visitor(tx: Transaction, source: Source, token_hash: str) -> Row | None
     """The visitor with this token, if it was given out for this button."""
     row = tx.row(_FIND_VISITOR, account_id=source.account_id, token_hash=token_hash)
     return row if row is not None and row["source_id"] == source.id else None
+
+
+def find_visitor_by_token(tx: Transaction, account_id: int, token_hash: str) -> Row | None:
+    """The visitor with this token, whichever button he came by."""
+    return tx.row(_FIND_VISITOR, account_id=account_id, token_hash=token_hash)
+
+
+def lock_visitor(tx: Transaction, visitor_id: int) -> None:
+    """Hold the visitor's row until the transaction ends."""
+    tx.run(_LOCK_VISITOR, visitor_id=visitor_id)
 
 
 def bind_visitor(tx: Transaction, account_id: int, visitor_id: int, contact_id: int) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from knopka.domain.crm import AccountId, Pipeline, Status
 from knopka.domain.errors import Fault, InvalidInput
 from knopka.domain.fields import CustomField, FieldType
+from knopka.domain.messaging import ChannelId, ChannelKind, Finding
 from knopka.domain.meta import Entity
 from knopka.domain.verdicts import Reason
 from knopka.domain.visitor import Identity, Source, SourceId, WindowMode
@@ -30,6 +33,47 @@ class Account:
     currency: str
 
 
+class ChannelState(StrEnum):
+    """How a channel stands. A NEW one has not been set up at its platform yet; OFF is its owner's wish."""
+
+    NEW = "new"
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSetup:
+    """A messenger account of ours («канал»), as it is kept."""
+
+    id: ChannelId
+    kind: ChannelKind
+    title: str
+    path: str
+    """The unguessable end of the address that its webhooks come to."""
+    link: str
+    """Where the button's icon leads, with the place for the code; empty until it is set up."""
+    needs_app: bool
+    source_ids: tuple[int, ...] | None
+    """The buttons that show it; None for every button."""
+    is_enabled: bool
+    is_polling: bool
+    state: ChannelState
+    findings: tuple[Finding, ...]
+    values: Mapping[str, str]
+    """What its owner gave and what its set-up found, secrets left out."""
+    secrets: str
+    """Sealed; services/vault.py opens it."""
+    created_at: datetime
+    changed_at: datetime
+
+    def stands_on(self, source: Source) -> bool:
+        """Whether the button shows this channel."""
+        is_listed = self.source_ids is None or source.id in self.source_ids
+        return self.is_enabled and bool(self.link) and is_listed
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """The account as every request needs it; read once and again after a change."""
@@ -40,6 +84,7 @@ class Catalog:
     fields: Mapping[int, CustomField]
     by_code: Mapping[tuple[Entity, str], CustomField]
     pipelines: tuple[Pipeline, ...]
+    channels: Mapping[ChannelId, ChannelSetup] = field(default_factory=dict)
 
     def find_source(self, public_id: str, hash: str) -> Source | None:
         """The button with this id and hash. Unknown and switched off are the same to a stranger."""
@@ -49,6 +94,16 @@ class Catalog:
     def get_source(self, source_id: SourceId) -> Source:
         """The button with this row's id; a button is switched off, never deleted."""
         return next(source for source in self.sources.values() if source.id == source_id)
+
+    def channels_of(self, source: Source) -> list[ChannelSetup]:
+        """The messengers that a button shows, in the order in which they were added."""
+        return [channel for channel in self.channels.values() if channel.stands_on(source)]
+
+    def source_of(self, channel: ChannelSetup) -> Source | None:
+        """The button that a conversation belongs to when no link code tells which one it came from."""
+        own = (source for source in self.sources.values() if source.is_enabled)
+        listed = (source for source in own if channel.source_ids is None or source.id in channel.source_ids)
+        return min(listed, key=lambda source: source.id, default=None)
 
     @property
     def main_pipeline(self) -> Pipeline:

@@ -202,6 +202,8 @@ class Window:
 
     kind: WindowKind
     length: timedelta
+    late: timedelta | None = None
+    """How long a person, and no bot, may still answer where the platform has a way for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +222,8 @@ class Capabilities:
     tells_delivered: bool = False
     tells_read: bool = False
     has_typing: bool = False
+    marks_read: bool = False
+    """Our reading can be told to the person."""
     asks_phone: bool = False
 
 

@@ -27,7 +27,7 @@ def _publish(tx: Transaction, account_id: int, found: Conversation, message: Mes
     event = {
         "type": "conversation",
         "conversation": shapes.summary(found),
-        "message": None if message is None else shapes.message(message),
+        "message": None if message is None else shapes.desk_message(message),
     }
     tx.publish(f"account:{account_id}", event)
 

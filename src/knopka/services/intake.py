@@ -8,16 +8,14 @@ from knopka.db import conversations as db
 from knopka.db import crm as db_crm
 from knopka.db import visitors as db_visitors
 from knopka.db.database import Row, Transaction
-from knopka.db.jobs import set_timer
 from knopka.domain.catalog import Catalog
 from knopka.domain.conversation import ConversationId, ConversationStatus, Message
-from knopka.domain.crm import Contact, Lead
 from knopka.domain.errors import NotFound
 from knopka.domain.messaging import ChannelKind, Direction
 from knopka.domain.visit import Visit
 from knopka.domain.visitor import Page, Source
-from knopka.services import events
-from knopka.services.cards import WAITING_TIMER, bind_visit, open_incoming_lead
+from knopka.services import events, opening
+from knopka.services.cards import bind_visit
 from knopka.services.expiry import expire_if_due
 from knopka.services.journal import MAX_URL, hash_visit
 from knopka.services.repeats import hash_body, refuse_other
@@ -71,7 +69,7 @@ def accept_message(
     )
     if message is None:
         return _repeat(tx, held, key, text)
-    lead = _find_lead(tx, held) or _open_lead(
+    lead = opening.find_lead(tx, held) or opening.open_lead(
         tx, catalog, source, visitor, at_visit, held, text, page_url, now
     )
     db.take_message(
@@ -84,7 +82,7 @@ def accept_message(
         page_url=page_url or held["page_url"],
         now=now,
     )
-    if at_visit is not None and _may_bind(at_visit, lead):
+    if at_visit is not None and opening.may_bind(at_visit, lead):
         bind_visit(
             tx,
             catalog,
@@ -124,69 +122,6 @@ def _repeat(tx: Transaction, held: Row, key: str, text: str) -> Accepted:
     if found is None:
         raise NotFound("There is no such message.")
     return Accepted(_chat(tx, held), found[0], is_new=False)
-
-
-def _find_lead(tx: Transaction, held: Row) -> Lead | None:
-    """The conversation's lead, while it is neither declined nor closed."""
-    if held["lead_id"] is None or held["contact_id"] is None:
-        return None
-    lead = db_crm.find_open_lead(tx, held["account_id"], held["contact_id"])
-    return lead if lead is not None and lead.id == held["lead_id"] else None
-
-
-def _open_lead(
-    tx: Transaction,
-    catalog: Catalog,
-    source: Source,
-    visitor: Row,
-    visit: Visit | None,
-    held: Row,
-    text: str,
-    page_url: str,
-    now: datetime,
-) -> Lead:
-    """The open lead of the visitor's contact, or a new one. The contact is held: of two who come
-    at once, the second finds the lead of the first."""
-    contact = _hold_contact(tx, source, visitor, visit)
-    lead = None if contact is None else db_crm.find_open_lead(tx, source.account_id, contact.id)
-    if lead is None:
-        lead = open_incoming_lead(
-            tx,
-            catalog,
-            source,
-            contact,
-            conversation_id=held["id"],
-            visit_id=None if visit is None else visit.id,
-            text=text,
-            page_url=page_url,
-            now=now,
-        )
-    if visitor["contact_id"] is None:
-        db_visitors.bind_visitor(tx, source.account_id, visitor["id"], lead.contact_id)
-    else:
-        _wake_other_visits(tx, source, visitor["id"], visit, now)
-    return lead
-
-
-def _hold_contact(tx: Transaction, source: Source, visitor: Row, visit: Visit | None) -> Contact | None:
-    """The visitor's contact, else the one that the visit has got through another chat."""
-    contact_id = visitor["contact_id"] or (visit.contact_id if visit is not None else None)
-    return None if contact_id is None else db_crm.lock_contact(tx, source.account_id, contact_id)
-
-
-def _wake_other_visits(
-    tx: Transaction, source: Source, visitor_id: int, visit: Visit | None, now: datetime
-) -> None:
-    """Data of the visitor's other visits waits for this very lead. Their rows come before the cards in
-    the order in which rows are held, so each is filled by a job of its own."""
-    for visit_id in db_visitors.list_waiting_visits(tx, source.account_id, visitor_id):
-        if visit is None or visit_id != visit.id:
-            set_timer(tx, source.account_id, WAITING_TIMER, str(visit_id), {"visit_id": visit_id}, now)
-
-
-def _may_bind(visit: Visit, lead: Lead) -> bool:
-    """Whether the visit is to write on this lead's cards: not while it has those of another contact."""
-    return visit.contact_id in (None, lead.contact_id) and visit.lead_id != lead.id
 
 
 def open_chat(

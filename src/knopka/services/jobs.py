@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,13 +39,28 @@ _chance = SystemRandom().random
 
 
 @dataclass(frozen=True, slots=True)
+class JobEnd:
+    """Why a job was given up."""
+
+    how: str
+    """failed, rejected or uncertain."""
+    code: str
+    """The code of the error."""
+    reason: str
+    """What an operator may read."""
+
+
+@dataclass(frozen=True, slots=True)
 class InStore:
     """A job whose whole effect is in the store: effect and end of the job are one transaction."""
 
     use_case: Callable[..., None]
     """`use_case(tx, payload, *, now)`."""
     on_dead: Callable[..., None] | None = None
-    """`on_dead(tx, payload, reason, *, now)`, in the transaction that gives the job up."""
+    """`on_dead(tx, payload, end, *, now)`, in the transaction that gives the job up."""
+    most_tries: int | None = None
+    """After so many failures the job goes to the dead letters and the later ones of its key go on
+    (S-HOOK-06); None for as long as any job is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,10 @@ class Outside:
     on_dead: Callable[..., None] | None = None
     may_repeat: bool = False
     """Whether the other side takes a repeat for what it is, so that doubt is no reason to stop."""
+    at_once: int | None = None
+    """Most jobs of the kind under way at once, so that a stuck platform leaves room for the others."""
+    is_wait: bool = False
+    """The call mostly waits for news: it is cut short when we stop, and begins anew later."""
 
 
 Handler = InStore | Outside
@@ -71,8 +91,9 @@ Handler = InStore | Outside
 class WorkerLimits:
     """How much the worker takes upon itself."""
 
-    at_once: int = 16
-    """Most jobs under way, and most that are taken in one tick."""
+    at_once: int = 96
+    """Most jobs under way, and most that are taken in one tick. More than all kinds with bounds of their
+    own may have together (Outside.at_once)."""
     timers: int = 200
     """Most timers that fire in one tick, however far the clock has jumped."""
     lease: timedelta = timedelta(seconds=30)
@@ -106,7 +127,7 @@ class Worker:
         self._limits = limits
         self._chance = chance
         self._pause = pause
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Job] = {}
         self._is_stopping = False
 
     async def run(self) -> None:
@@ -128,6 +149,10 @@ class Worker:
         """Take no more, give what is under way a while to end, then leave it to its lease."""
         self._is_stopping = True
         self._database.jobs_waiting.set()
+        for task, job in self._running.items():
+            handler = self._handlers[job.kind]
+            if isinstance(handler, Outside) and handler.is_wait:
+                task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=self._limits.stop_seconds)
         for task in self._running:
@@ -142,7 +167,7 @@ class Worker:
         fired, taken = await self._database.write(self._take, room, key="jobs")
         for job in taken:
             task = asyncio.get_running_loop().create_task(self._do(job))
-            self._running.add(task)
+            self._running[task] = job
             task.add_done_callback(self._finished)
         return fired == self._limits.timers or bool(taken)
 
@@ -153,10 +178,21 @@ class Worker:
 
     def _take(self, tx: Transaction, room: int, *, now: datetime) -> tuple[int, list[Job]]:
         fired = fire_timers(tx, self._limits.timers, now=now)
-        kinds = self._kinds
-        if are_outside_jobs_paused(tx):
-            kinds = tuple(kind for kind in kinds if kind not in self._outside)
-        return fired, take_jobs(tx, kinds, self._outside, room, self._limits.lease, now=now)
+        is_paused = are_outside_jobs_paused(tx)
+        under_way = Counter(job.kind for job in self._running.values())
+        taken: list[Job] = []
+        for kind in self._kinds:
+            if is_paused and kind in self._outside:
+                continue
+            most = min(room - len(taken), self._room_of(kind, under_way[kind]))
+            taken += take_jobs(tx, kind, self._outside, most, self._limits.lease, now=now)
+        return fired, taken
+
+    def _room_of(self, kind: str, under_way: int) -> int:
+        """How many more jobs of the kind may be taken."""
+        handler = self._handlers[kind]
+        bound = handler.at_once if isinstance(handler, Outside) else None
+        return self._limits.at_once if bound is None else bound - under_way
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -164,7 +200,7 @@ class Worker:
                 await self._database.jobs_waiting.wait()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._database.jobs_waiting.set()  # the next job of its key may go now
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a job could not be ended; its lease will run out", exc_info=error)
@@ -187,17 +223,25 @@ class Worker:
             raise
         except Exception as error:
             log.exception("job %d (%s) failed", job.id, job.kind)
-            await self._try_again(job, handler, _describe(error), 0.0)
+            if handler.most_tries is not None and job.attempts >= handler.most_tries:
+                await self._give_up(job, handler, _end("failed", error))
+            else:
+                await self._try_again(job, handler, _end("failed", error), 0.0)
 
     async def _do_outside(self, job: Job, handler: Outside) -> None:
         if job.was_left and not handler.may_repeat:
-            await self._give_up(job, handler, "uncertain", "the attempt before was begun and never ended")
+            left = Uncertain("The attempt before was begun and never ended.")
+            await self._give_up(job, handler, _end("uncertain", left))
             return
         try:
             result = await self._call(job, handler)
         except Retryable as error:
-            await self._try_again(job, handler, error.message, error.after)
-        except (StaleLease, asyncio.CancelledError):
+            await self._try_again(job, handler, _end("failed", error), error.after)
+        except asyncio.CancelledError:
+            if handler.is_wait:
+                await self._database.write(_release, job, key=job.key)
+            raise
+        except StaleLease:
             raise
         except Exception as error:
             await self._judge(job, handler, error)
@@ -207,12 +251,14 @@ class Worker:
     async def _judge(self, job: Job, handler: Outside, error: Exception) -> None:
         """An error that does not ask for another try: doubt, or a refusal for good."""
         is_refusal = isinstance(error, DeliveryError) and not isinstance(error, Uncertain)
+        if not isinstance(error, DeliveryError):
+            log.error("job %d (%s) failed outside", job.id, job.kind, exc_info=error)
         if is_refusal:
-            await self._give_up(job, handler, "rejected", _describe(error))
+            await self._give_up(job, handler, _end("rejected", error))
         elif handler.may_repeat:
-            await self._try_again(job, handler, _describe(error), 0.0)
+            await self._try_again(job, handler, _end("uncertain", error), 0.0)
         else:
-            await self._give_up(job, handler, "uncertain", _describe(error))
+            await self._give_up(job, handler, _end("uncertain", error))
 
     async def _call(self, job: Job, handler: Outside) -> Any:
         """Make the call while the lease is renewed beside it; a lost lease ends the call."""
@@ -241,13 +287,13 @@ class Worker:
             else:
                 ends = monotonic() + lease.total_seconds()
 
-    async def _try_again(self, job: Job, handler: Handler, reason: str, after: float) -> None:
+    async def _try_again(self, job: Job, handler: Handler, end: JobEnd, after: float) -> None:
         delay = max(plan_delay(job.attempts, self._chance()), timedelta(seconds=after))
-        await self._write_surely(_fail, job, handler, reason, delay)
+        await self._write_surely(_fail, job, handler, end, delay)
 
-    async def _give_up(self, job: Job, handler: Outside, how: str, reason: str) -> None:
-        log.error("job %d (%s) is given up (%s)", job.id, job.kind, how)
-        await self._write_surely(_bury, job, handler, how, reason)
+    async def _give_up(self, job: Job, handler: Handler, end: JobEnd) -> None:
+        log.error("job %d (%s) is given up (%s)", job.id, job.kind, end.how)
+        await self._write_surely(_bury, job, handler, end)
 
     async def _write_surely(self, use_case: Callable[..., None], job: Job, *args: Any) -> None:
         """The outcome of a call cannot be had again: a store that is busy is asked some more times."""
@@ -274,22 +320,29 @@ def _finish_outside(tx: Transaction, job: Job, handler: Outside, result: Any, *,
 
 
 def _fail(
-    tx: Transaction, job: Job, handler: Handler, reason: str, delay: timedelta, *, now: datetime
+    tx: Transaction, job: Job, handler: Handler, end: JobEnd, delay: timedelta, *, now: datetime
 ) -> None:
     """Later, or never once the horizon is passed; the last try falls on the horizon itself."""
     horizon = job.first_tried_at + HORIZON
     if now >= horizon:
-        _bury(tx, job, handler, "failed", reason, now=now)
+        _bury(tx, job, handler, end, now=now)
     else:
-        put_back(tx, job, min(now + delay, horizon), reason, now=now)
+        put_back(tx, job, min(now + delay, horizon), end.reason, now=now)
 
 
-def _bury(tx: Transaction, job: Job, handler: Handler, how: str, reason: str, *, now: datetime) -> None:
-    bury_job(tx, job, how, reason, now=now)
+def _release(tx: Transaction, job: Job, *, now: datetime) -> None:
+    """Let anybody take the job at once."""
+    put_back(tx, job, now, "The server was stopped.", now=now)
+
+
+def _bury(tx: Transaction, job: Job, handler: Handler, end: JobEnd, *, now: datetime) -> None:
+    bury_job(tx, job, end.how, end.reason, now=now)
     if handler.on_dead is not None:
-        handler.on_dead(tx, job.payload, reason, now=now)
+        handler.on_dead(tx, job.payload, end, now=now)
 
 
-def _describe(error: BaseException) -> str:
-    """What an operator may read: our own words, or the kind of a foreign error."""
-    return error.message if isinstance(error, DeliveryError) else type(error).__name__
+def _end(how: str, error: BaseException) -> JobEnd:
+    """What may be told: our own words, or the kind of a foreign error."""
+    if isinstance(error, DeliveryError):
+        return JobEnd(how, error.code, error.message)
+    return JobEnd(how, "internal", type(error).__name__)

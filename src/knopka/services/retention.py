@@ -10,6 +10,7 @@ from knopka.db import retention as db
 from knopka.db.database import Transaction
 from knopka.db.jobs import insert_job, set_timer, start_timer
 from knopka.services.catalog import ACCOUNT
+from knopka.services.jobs import JobEnd
 from knopka.services.operators import LIFETIME
 
 RETENTION_TIMER = "retention"
@@ -43,7 +44,7 @@ def delete_old(
     _set_next(tx, now)
 
 
-def go_on_tomorrow(tx: Transaction, payload: Mapping[str, Any], reason: str, *, now: datetime) -> None:
+def go_on_tomorrow(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
     """A batch that was given up is not the last one."""
     _set_next(tx, now)
 

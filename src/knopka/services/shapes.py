@@ -9,7 +9,7 @@ import msgspec
 
 from knopka.db.clock import to_ms
 from knopka.domain.catalog import Account
-from knopka.domain.conversation import Conversation, Message
+from knopka.domain.conversation import Attachment, AttachmentState, Conversation, Message
 from knopka.domain.crm import Contact, IncomingLead, IncomingState, Lead, Note, Pipeline
 from knopka.domain.fields import CustomField, FieldType
 from knopka.domain.messaging import Direction
@@ -88,6 +88,44 @@ def message(shown: Message) -> Object:
     }
 
 
+def desk_message(shown: Message) -> Object:
+    """A message with all that operators see of it."""
+    return {
+        **message(shown),
+        "error": None if shown.error is None else {"code": shown.error, "detail": shown.error_detail},
+        "attachments": [attachment(came) for came in shown.attachments],
+        "event": shown.event,
+        "is_elsewhere": shown.is_elsewhere,
+        "edited_at": _moment(shown.edited_at),
+        "deleted_at": _moment(shown.deleted_at),
+    }
+
+
+def attachment(shown: Attachment) -> Object:
+    """What came with a message; its address only once there is something at it."""
+    is_stored = shown.state is AttachmentState.STORED
+    return {
+        "id": shown.id,
+        "kind": shown.kind.value,
+        "name": shown.name,
+        "mime": shown.mime,
+        "size": shown.size,
+        "state": shown.state.value,
+        "reason": shown.reason,
+        "url": f"/inbox/api/files/{shown.id}" if is_stored else None,
+        "title": shown.title,
+        "phone": shown.phone,
+        "latitude": None if shown.latitude is None else float(shown.latitude),
+        "longitude": None if shown.longitude is None else float(shown.longitude),
+        "width": shown.width,
+        "height": shown.height,
+    }
+
+
+def _moment(at: datetime | None) -> int | None:
+    return None if at is None else to_ms(at)
+
+
 def chat(shown: Chat) -> Object:
     """A conversation as its visitor may see it."""
     return {
@@ -111,9 +149,23 @@ def summary(shown: Conversation) -> Object:
             "direction": shown.last_direction.value,
             "created_at": to_ms(shown.last_message_at),
         }
+    window = shown.window
     return {
         "id": shown.id,
         "channel": shown.channel.value,
+        "channel_id": shown.channel_id,
+        "channel_title": shown.channel_title,
+        "channel_state": shown.channel_state,
+        "is_visit_unknown": shown.is_visit_unknown,
+        "chat_gone": shown.chat_gone,
+        "window": None
+        if window is None
+        else {
+            "kind": window.kind.value,
+            "ends_at": to_ms(window.ends_at),
+            "late_until": _moment(window.late_until),
+        },
+        "avatar_url": None if shown.avatar is None else f"/inbox/api/contacts/{shown.contact_id}/avatar",
         "source": {"id": shown.source_id, "name": shown.source_name},
         "status": shown.status.value,
         "visitor_name": shown.visitor_name,

@@ -94,7 +94,7 @@ async def get_messages(request: OperatorRequest) -> Answer:
         after=read_number(query, "after"),
         limit=read_limit(query),
     )
-    return answer_json({"messages": [shapes.message(message) for message in found]})
+    return answer_json({"messages": [shapes.desk_message(message) for message in found]})
 
 
 @post("/conversations/{id:str}/messages")
@@ -105,7 +105,7 @@ async def post_message(request: OperatorRequest) -> Answer:
     message = await web_of(request).database.write(
         desk.reply, request.user.operator, number, body["key"], body["text"], key=("conversation", number)
     )
-    return answer_json(shapes.message(message), status=201)
+    return answer_json(shapes.desk_message(message), status=201)
 
 
 @post("/conversations/{id:str}/read")

@@ -1,0 +1,123 @@
+"""What goes out to messengers: promised with its cause, sent part by part, and its outcome written down."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from knopka.db import conversations as db_conversations
+from knopka.db import outbox as db
+from knopka.db.database import Row, Transaction
+from knopka.db.jobs import insert_job
+from knopka.domain.conversation import Message
+from knopka.domain.errors import ChatGone, Conflict, NotFound
+from knopka.domain.messaging import Channel, ChannelKind, MessageState, OutboxKey, SentMessage
+from knopka.domain.splitting import split_text
+from knopka.services import events
+from knopka.services.catalog import ACCOUNT
+from knopka.services.jobs import JobEnd
+
+DELIVER = "deliver"
+"""The kind of a delivery's job is this and its platform, so that a stuck platform holds up nobody else."""
+
+MARGIN = 16
+"""UTF-16 units left free in each part, for what a platform adds by itself."""
+
+_WORST_FIRST = (MessageState.FAILED, MessageState.UNCERTAIN, MessageState.WAITING, MessageState.SENT)
+
+
+def deliver_kind(kind: ChannelKind) -> str:
+    return f"{DELIVER}.{kind.value}"
+
+
+def lane(channel_id: int, conversation_id: int) -> str:
+    """The key of everything that goes out in one conversation: it keeps its order."""
+    return f"{lanes(channel_id)}{conversation_id}"
+
+
+def lanes(channel_id: int) -> str:
+    """How all lanes of a channel begin."""
+    return f"out:{channel_id}:"
+
+
+def enqueue(tx: Transaction, channel: Channel, held: Row, message: Message) -> None:
+    """Promise the message to its messenger, in as many parts as that takes."""
+    for part, text in enumerate(split_text(message.text, channel.caps.text_most - MARGIN)):
+        _enqueue_part(tx, channel, held, message.id, part, text)
+
+
+def _enqueue_part(
+    tx: Transaction, channel: Channel, held: Row, message_id: int, part: int, text: str
+) -> None:
+    key = OutboxKey(secrets.token_hex(16))
+    delivery_id = db.insert_delivery(tx, held, message_id, part, text, key, channel.echo_mark(key))
+    _start(tx, channel.kind, held["channel_id"], held["id"], delivery_id)
+
+
+def _start(
+    tx: Transaction, kind: ChannelKind, channel_id: int, conversation_id: int, delivery_id: int
+) -> None:
+    payload = {"delivery": delivery_id, "channel": channel_id, "conversation": conversation_id}
+    insert_job(tx, ACCOUNT, lane(channel_id, conversation_id), deliver_kind(kind), payload)
+
+
+def resend(tx: Transaction, channel: Channel, held: Row, message: Message) -> None:
+    """Send what failed or is in doubt once more; parts that came through stay as they are."""
+    parts = [part for part in db.list_deliveries(tx, message.id) if part.state in _WORST_FIRST[:2]]
+    if not parts:
+        raise Conflict("Nothing of this message is left to be sent again.")
+    for part in parts:
+        db.set_state(tx, part.id, MessageState.WAITING)
+        _start(tx, channel.kind, part.channel_id, held["id"], part.id)
+    db_conversations.set_message_state(tx, message.id, MessageState.WAITING)
+
+
+def note_sent(tx: Transaction, payload: Mapping[str, Any], result: SentMessage, *, now: datetime) -> None:
+    """The messenger has taken one part."""
+    held = _hold(tx, payload)
+    found = db.find_delivery(tx, ACCOUNT, payload["delivery"])
+    if found is None:
+        return
+    delivery, _ = found
+    db.set_sent(tx, delivery.id, result.message_id, now)
+    judge_message(tx, held, delivery.message_id)
+
+
+def note_end(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
+    """One part will not be sent by itself any more: say why, and that the chat is gone if it is."""
+    held = _hold(tx, payload)
+    found = db.find_delivery(tx, ACCOUNT, payload["delivery"])
+    if found is None or found[0].state is MessageState.SENT:
+        return
+    delivery, _ = found
+    is_doubt = end.how == MessageState.UNCERTAIN.value
+    db.set_state(tx, delivery.id, MessageState.UNCERTAIN if is_doubt else MessageState.FAILED)
+    if end.code == ChatGone.code and held["chat_gone"] is None:
+        window = db_conversations.read_window(held)
+        db_conversations.set_reach(tx, held, chat_gone="gone", window=window, now=now)
+    code = "gave_up" if end.how == "failed" else end.code
+    judge_message(tx, held, delivery.message_id, error=code, detail=end.reason)
+
+
+def judge_message(
+    tx: Transaction, held: Row, message_id: int, *, error: str | None = None, detail: str = ""
+) -> None:
+    """A message stands as the worst of its parts does; tell the operators."""
+    states = {part.state for part in db.list_deliveries(tx, message_id)}
+    state = next((state for state in _WORST_FIRST if state in states), MessageState.SENT)
+    is_bad = state in _WORST_FIRST[:2]
+    before = db_conversations.find_message_by_id(tx, held, message_id)
+    if is_bad and error is None and before is not None:
+        error, detail = before.error, before.error_detail
+    db_conversations.set_message_state(tx, message_id, state, error if is_bad else None, detail)
+    message = db_conversations.find_message_by_id(tx, held, message_id)
+    events.publish_conversation(tx, held["account_id"], held["id"], message)
+
+
+def _hold(tx: Transaction, payload: Mapping[str, Any]) -> Row:
+    held = db_conversations.lock_conversation(tx, ACCOUNT, payload["conversation"])
+    if held is None:
+        raise NotFound("There is no such conversation.")
+    return held

@@ -1,0 +1,491 @@
+"""What messengers tell us: kept at once with its identity, worked later from its row, in order per chat."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from knopka.db import attachments as db_attachments
+from knopka.db import channels as db
+from knopka.db import conversations as db_conversations
+from knopka.db import crm as db_crm
+from knopka.db import outbox as db_outbox
+from knopka.db import visitors as db_visitors
+from knopka.db.database import Row, Transaction
+from knopka.db.jobs import insert_job
+from knopka.domain.catalog import Catalog, ChannelSetup
+from knopka.domain.conversation import AnswerWindow, Message
+from knopka.domain.crm import ContactId, Lead, NameOrigin
+from knopka.domain.field_meta import RawValue
+from knopka.domain.field_values import read_values
+from knopka.domain.messaging import (
+    AttachmentKind,
+    Capabilities,
+    ChannelEvent,
+    ChannelKind,
+    Channels,
+    Direction,
+    EventKind,
+    Finding,
+    InAttachment,
+    Level,
+    MessageState,
+    Profile,
+    split_short,
+)
+from knopka.domain.meta import MAX_NAME, Entity
+from knopka.domain.phones import region_of
+from knopka.domain.text import clean_message, clean_name
+from knopka.domain.visitor import Source
+from knopka.services import events, opening
+from knopka.services.catalog import ACCOUNT
+from knopka.services.links import Brought, append_line, bind_brought, bring_code, chat_token
+from knopka.services.outbox import judge_message
+from knopka.services.repeats import hash_body
+from knopka.services.texts import MAX_TEXT
+
+EVENT_JOB = "channel.event"
+CHORE = "chore"
+"""The kind of the job of everything else that is asked of a platform: this and the platform."""
+
+MOST_TRIES = 5
+"""After so many failures an event goes to the dead letters, and the chat goes on (S-HOOK-06)."""
+
+MAX_LABEL = 255
+
+GetCatalog = Callable[[], Catalog]
+
+
+def chore_kind(kind: ChannelKind) -> str:
+    return f"{CHORE}.{kind.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """How many of the events were new, and how many of those nobody knows the kind of."""
+
+    new: int
+    unknown: int
+
+
+def accept_updates(
+    tx: Transaction, channel: ChannelSetup, came: Sequence[ChannelEvent], *, now: datetime
+) -> Accepted:
+    """Keep the events of one webhook, each once however often it is sent (S-HOOK-05), and promise their work."""
+    new = unknown = 0
+    for event in came:
+        if event.kind is EventKind.TYPING:
+            _tell_typing(tx, channel, event)
+            continue
+        identity = hashlib.sha256(event.event_id.encode(errors="replace")).hexdigest()
+        row_id = db.insert_event(tx, ACCOUNT, channel.id, identity, event, now)
+        if row_id is None:
+            continue
+        new += 1
+        if event.kind is EventKind.OTHER:
+            unknown += 1
+        else:
+            payload = {"event": row_id, "channel": channel.id}
+            insert_job(tx, ACCOUNT, f"in:{channel.id}:{event.chat_id}", EVENT_JOB, payload)
+    return Accepted(new, unknown)
+
+
+def _tell_typing(tx: Transaction, channel: ChannelSetup, event: ChannelEvent) -> None:
+    """Worth nothing a moment later, so it is passed on and never kept."""
+    visitor = db_visitors.find_visitor_by_token(tx, ACCOUNT, chat_token(channel.id, event.chat_id))
+    if visitor is None:
+        return
+    row = db_conversations.find_row_of_visitor(tx, ACCOUNT, visitor["id"], channel.kind)
+    if row is not None:
+        tx.publish(f"account:{ACCOUNT}", {"type": "typing", "conversation_id": row["id"]})
+
+
+def take_event(
+    tx: Transaction, payload: Mapping[str, Any], *, channels: Channels, catalog: GetCatalog, now: datetime
+) -> None:
+    """Work off one event that was kept: a job of the kind EVENT_JOB."""
+    event = db.find_event(tx, ACCOUNT, payload["event"])
+    setup = catalog().channels.get(payload["channel"])
+    channel = channels.find(payload["channel"])
+    if event is not None and setup is not None and channel is not None:
+        _Taker(tx, catalog(), setup, channel.caps, event, now).take()
+
+
+class _Taker:
+    """One event on its way into a conversation."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        catalog: Catalog,
+        channel: ChannelSetup,
+        caps: Capabilities,
+        event: ChannelEvent,
+        now: datetime,
+    ) -> None:
+        self._tx = tx
+        self._catalog = catalog
+        self._channel = channel
+        self._caps = caps
+        self._event = event
+        self._now = now
+        self._key = hashlib.sha256(event.event_id.encode(errors="replace")).hexdigest()
+
+    def take(self) -> None:
+        match self._event.kind:
+            case EventKind.OPENED | EventKind.MESSAGE | EventKind.CALLBACK:
+                self._take_word()
+            case EventKind.EDITED:
+                self._take_edit()
+            case EventKind.DELETED:
+                self._take_deletion()
+            case EventKind.DELIVERED | EventKind.READ:
+                self._take_mark()
+            case EventKind.FAILED:
+                self._take_failure()
+            case EventKind.BLOCKED | EventKind.UNBLOCKED:
+                self._take_block()
+            case EventKind.ECHO:
+                self._take_echo()
+            case EventKind.TYPING | EventKind.OTHER:
+                pass
+
+    # --- The person opens the chat, writes, or presses a button.
+
+    def _take_word(self) -> None:
+        event = self._event
+        text, short = split_short(event.text)
+        brought = bring_code(self._tx, self._channel, event.chat_id, event.code, short, now=self._now)
+        if not event.may_answer:
+            return  # a chat that was only opened: what it brought is kept until the person writes
+        source = self._source_of(brought)
+        if source is None:
+            self._log(Finding(Level.WARNING, "no_button"))
+            return
+        visitor = db_visitors.touch_visitor(
+            self._tx, source, chat_token(self._channel.id, event.chat_id), self._now
+        )
+        held = db_conversations.touch_conversation(
+            self._tx,
+            self._source_with(visitor),
+            visitor["id"],
+            self._channel.kind,
+            brought.page_url,
+            self._now,
+            channel_id=self._channel.id,
+            chat_id=event.chat_id,
+            is_visit_unknown=not brought.visits,
+        )
+        is_new = held["last_seq"] == 0
+        lead = opening.find_lead(self._tx, held) or opening.open_lead(
+            self._tx, self._catalog, source, visitor, brought.visit, held, text, brought.page_url, self._now
+        )
+        held = self._bind(brought, visitor, held, lead)
+        message = self._append(held, brought, text)
+        self._set_reach(held)
+        if is_new:
+            self._meet(lead)
+        if message is not None:
+            self._fill_phone(lead.contact_id)
+        if event.kind is EventKind.CALLBACK:
+            self._promise("callback", {"event_id": event.event_id})
+        shown = None if message is None else db_conversations.find_message_by_id(self._tx, held, message.id)
+        events.publish_conversation(self._tx, ACCOUNT, held["id"], shown)
+
+    def _source_of(self, brought: Brought) -> Source | None:
+        """The button of the visit, else the first one that shows the channel."""
+        if brought.visit is not None:
+            return self._catalog.get_source(brought.visit.source_id)
+        return self._catalog.source_of(self._channel)
+
+    def _source_with(self, visitor: Row) -> Source:
+        return self._catalog.get_source(visitor["source_id"])
+
+    def _bind(self, brought: Brought, visitor: Row, held: Row, lead: Lead) -> Row:
+        """Put the conversation, and the visits that were brought, on the lead's cards."""
+        is_known = held["visit_id"] is not None or bool(brought.visits)
+        changed = {
+            "contact_id": lead.contact_id,
+            "lead_id": lead.id,
+            "visit_id": held["visit_id"] if brought.visit is None else brought.visit.id,
+        }
+        if is_known and held["is_visit_unknown"] and changed["visit_id"] is not None:
+            db_conversations.move_to_lead(self._tx, held, **changed, now=self._now)
+        bind_brought(self._tx, self._catalog, brought, visitor_id=visitor["id"], lead=lead, now=self._now)
+        return {**held, **changed}
+
+    def _append(self, held: Row, brought: Brought, text: str) -> Message | None:
+        """The line that tells where the chat was opened from, and the person's words if there are any."""
+        event = self._event
+        if event.kind is EventKind.OPENED or brought.visits:
+            line = append_line(
+                self._tx,
+                held,
+                {"kind": "opened", "page_url": brought.page_url, "page_title": brought.page_title},
+                key=f"opened:{self._key}",
+                now=self._now,
+            )
+            if event.kind is EventKind.OPENED:
+                return line
+            if line is not None:
+                events.publish_conversation(self._tx, ACCOUNT, held["id"], line)
+                held = {**held, "last_seq": line.seq}
+        return self._append_words(held, text)
+
+    def _append_words(
+        self, held: Row, text: str, *, direction: Direction = Direction.IN, is_elsewhere: bool = False
+    ) -> Message | None:
+        event = self._event
+        text = clean_message(text)[:MAX_TEXT]
+        message = db_conversations.append_message(
+            self._tx,
+            held,
+            direction=direction,
+            key=self._key,
+            body_hash=hash_body(text),
+            text=text,
+            operator_id=None,
+            operator_name=None,
+            now=self._now,
+            platform_id=event.message_id or None,
+            is_elsewhere=is_elsewhere,
+        )
+        if message is None:
+            return None
+        for came in event.attachments:
+            self._attach(message, came)
+        db_conversations.take_message(
+            self._tx,
+            held,
+            message=message if text else replace(message, text=_describe(event.attachments)),
+            contact_id=held["contact_id"],
+            lead_id=held["lead_id"],
+            visit_id=held["visit_id"],
+            page_url=held["page_url"],
+            now=self._now,
+        )
+        return message
+
+    def _attach(self, message: Message, came: InAttachment) -> None:
+        cleaned = replace(
+            came,
+            title=clean_name(came.title)[:MAX_LABEL],
+            phone=clean_name(came.phone)[:MAX_LABEL],
+            mime=came.mime[:MAX_LABEL],
+        )
+        label = clean_name(came.name)[:MAX_LABEL]
+        kept = db_attachments.insert_attachment(self._tx, ACCOUNT, message, cleaned, label, self._now)
+        if came.source:
+            self._promise("media", {"attachment": kept.id}, key=f"media:{kept.id}")
+
+    def _set_reach(self, held: Row) -> None:
+        """Who writes can be reached, and the time for free answers begins anew."""
+        window = None
+        if (rule := self._caps.window) is not None:
+            late = None if rule.late is None else self._now + rule.late
+            window = AnswerWindow(rule.kind, self._now + rule.length, late)
+        if window is not None or held["chat_gone"] is not None:
+            db_conversations.set_reach(self._tx, held, chat_gone=None, window=window, now=self._now)
+
+    def _meet(self, lead: Lead) -> None:
+        """The chat is new: call the person as the messenger does, and ask it for the rest."""
+        profile = self._event.profile
+        if profile is not None:
+            take_profile(self._tx, lead.contact_id, profile, now=self._now)
+        self._promise("profile", {"chat_id": self._event.chat_id, "contact": lead.contact_id})
+
+    def _promise(self, what: str, more: Mapping[str, Any], *, key: str | None = None) -> None:
+        """Have something asked of the platform."""
+        payload = {"do": what, "channel": self._channel.id, **more}
+        lane = key or f"{what}:{self._channel.id}:{self._event.chat_id}"
+        insert_job(self._tx, ACCOUNT, lane, chore_kind(self._channel.kind), payload)
+
+    def _fill_phone(self, contact_id: int) -> None:
+        """A phone that the platform says is the person's own goes on the contact's card if there is none."""
+        shared = [came.phone for came in self._event.attachments if came.is_own_phone and came.phone]
+        field = self._catalog.by_code.get((Entity.CONTACT, "PHONE"))
+        if not shared or field is None:
+            return
+        account = self._catalog.account
+        writable = replace(field, is_page_writable=True)
+        parsed = read_values(
+            writable,
+            tuple(RawValue(phone) for phone in shared),
+            region=region_of(account.currency),
+            timezone=account.timezone,
+        )
+        if parsed.value is not None:
+            db_crm.fill_field(
+                self._tx,
+                ACCOUNT,
+                Entity.CONTACT,
+                contact_id,
+                parsed.value,
+                self._now,
+                origin=NameOrigin.PROFILE,
+            )
+
+    # --- What happens to words that were said before.
+
+    def _take_edit(self) -> None:
+        held = self._hold()
+        message = self._find_said(held)
+        if held is None or message is None:
+            self._take_word()  # what was said before we were told
+            return
+        text, _ = split_short(self._event.text)
+        text = clean_message(text)[:MAX_TEXT]
+        if text and text != message.text:
+            db_conversations.edit_message(self._tx, message, text, self._now)
+            self._publish(held, message.id)
+
+    def _take_deletion(self) -> None:
+        held = self._hold()
+        message = self._find_said(held)
+        if held is not None and message is not None and message.deleted_at is None:
+            db_conversations.delete_message(self._tx, message, self._now)
+            self._publish(held, message.id)
+
+    def _find_said(self, held: Row | None) -> Message | None:
+        if held is None or not self._event.message_id:
+            return None
+        return db_conversations.find_by_platform_id(self._tx, held, self._event.message_id)
+
+    # --- How far our own words have come.
+
+    def _take_mark(self) -> None:
+        held = self._hold()
+        if held is None:
+            return
+        seq = self._find_marked(held["id"])
+        read = seq if self._event.kind is EventKind.READ else 0
+        marks = {
+            "visitor_read_seq": max(held["visitor_read_seq"], read),
+            "visitor_delivered_seq": max(held["visitor_delivered_seq"], seq),
+        }
+        if all(held[name] == value for name, value in marks.items()):
+            return
+        db_conversations.mark(
+            self._tx,
+            held,
+            operator_read_seq=held["operator_read_seq"],
+            unread=held["unread"],
+            now=self._now,
+            **marks,
+        )
+        events.publish_conversation(self._tx, ACCOUNT, held["id"], None)
+
+    def _find_marked(self, conversation_id: int) -> int:
+        """The number of the last message that the mark is about; never one that we have not sent."""
+        event = self._event
+        named = (
+            db_outbox.find_last_seq_of(self._tx, conversation_id, event.message_ids)
+            if event.message_ids
+            else 0
+        )
+        if named or event.watermark is None:
+            return named
+        return db_outbox.find_last_seq_sent(self._tx, conversation_id, event.watermark)
+
+    def _take_failure(self) -> None:
+        held = self._hold()
+        for platform_id in self._event.message_ids or (self._event.message_id,):
+            delivery = (
+                None if held is None else db_outbox.find_by_platform_id(self._tx, held["id"], platform_id)
+            )
+            if held is not None and delivery is not None:
+                db_outbox.set_state(self._tx, delivery.id, MessageState.FAILED)
+                judge_message(
+                    self._tx,
+                    held,
+                    delivery.message_id,
+                    error="rejected",
+                    detail=self._event.reason[:MAX_LABEL],
+                )
+
+    def _take_echo(self) -> None:
+        """Our own message comes back and settles a doubt; staff's words from elsewhere are shown."""
+        held = self._hold()
+        if held is None:
+            return
+        event = self._event
+        ours = db_outbox.find_by_mark(self._tx, held["id"], event.echo_mark) if event.echo_mark else None
+        ours = ours or db_outbox.find_by_platform_id(self._tx, held["id"], event.message_id)
+        if ours is not None:
+            if ours.state is not MessageState.SENT:
+                db_outbox.set_sent(self._tx, ours.id, event.message_id, self._now)
+                judge_message(self._tx, held, ours.message_id)
+            return
+        message = self._append_words(held, event.text, direction=Direction.OUT, is_elsewhere=True)
+        if message is not None:
+            self._publish(held, message.id)
+
+    # --- Whether the person can be reached.
+
+    def _take_block(self) -> None:
+        event = self._event
+        is_block = event.kind is EventKind.BLOCKED
+        held = self._hold()
+        if held is None or (is_block and held["chat_gone"] == "blocked"):
+            return
+        if not is_block and held["chat_gone"] is None:
+            return
+        window = db_conversations.read_window(held)
+        gone = "blocked" if is_block else None
+        db_conversations.set_reach(self._tx, held, chat_gone=gone, window=window, now=self._now)
+        line = append_line(
+            self._tx, held, {"kind": event.kind.value}, key=f"{event.kind.value}:{self._key}", now=self._now
+        )
+        events.publish_conversation(self._tx, ACCOUNT, held["id"], line)
+
+    def _hold(self) -> Row | None:
+        """The conversation that the event is about, held; None when the person never wrote."""
+        token = chat_token(self._channel.id, self._event.chat_id)
+        visitor = db_visitors.find_visitor_by_token(self._tx, ACCOUNT, token)
+        return (
+            None
+            if visitor is None
+            else db_conversations.lock_conversation_of(self._tx, ACCOUNT, visitor["id"])
+        )
+
+    def _publish(self, held: Row, message_id: int) -> None:
+        shown = db_conversations.find_message_by_id(self._tx, held, message_id)
+        events.publish_conversation(self._tx, ACCOUNT, held["id"], shown)
+
+    def _log(self, finding: Finding) -> None:
+        db.append_log(self._tx, ACCOUNT, self._channel.id, finding, self._now)
+
+
+_WORDS = {
+    AttachmentKind.PHOTO: "🖼",
+    AttachmentKind.FILE: "📄",
+    AttachmentKind.VOICE: "🎤",
+    AttachmentKind.AUDIO: "🎵",
+    AttachmentKind.VIDEO: "🎞",
+    AttachmentKind.STICKER: "🙂",
+    AttachmentKind.LOCATION: "📍",
+    AttachmentKind.CONTACT: "👤",
+    AttachmentKind.LINK: "🔗",
+}
+"""What a list shows of a message without words, in any language."""
+
+
+def _describe(came: Sequence[InAttachment]) -> str:
+    first = came[0] if came else None
+    if first is None:
+        return ""
+    return f"{_WORDS[first.kind]} {clean_name(first.title or first.name)[:MAX_LABEL]}".strip()
+
+
+def take_profile(tx: Transaction, contact_id: int, profile: Profile, *, now: datetime) -> None:
+    """Call the contact as his messenger does, unless the site or an operator gave a name."""
+    name = clean_name(profile.name or profile.username)[:MAX_NAME]
+    if not name:
+        return
+    db_crm.lock_contact(tx, ACCOUNT, contact_id)
+    if db_crm.give_profile_name(tx, ACCOUNT, ContactId(contact_id), name, now):
+        for lead_id in db_crm.list_lead_ids(tx, ACCOUNT, contact_id):
+            events.publish_conversations(tx, ACCOUNT, lead_id)
