@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 import uvicorn
 
-from tests.browser.inbox_samples import full_card, pipelines
+from tests.browser.inbox_samples import full_card, kinds, pipelines
 
 Json = dict[str, Any]
 Scope = Mapping[str, Any]
@@ -29,7 +29,7 @@ Send = Callable[[Any], Any]
 STATIC = Path(__file__).parents[2] / "src/knopka/web/static/inbox"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types svelte-trusted-html; report-uri /w/csp"
 )
 SIGN_IN = "<!doctype html><html lang=en><title>Sign in</title><h1>Sign in</h1>"
@@ -44,6 +44,8 @@ class Fault:
     status: int
     times: int
     works: bool = False
+    message: str = "Not this time."
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -57,6 +59,13 @@ class FakeInbox:
     conversations: dict[int, Json] = field(default_factory=dict)
     messages: dict[int, list[Json]] = field(default_factory=dict)
     cards: dict[int, Json] = field(default_factory=dict)
+    channels: dict[int, Json] = field(default_factory=dict)
+    sources: list[Json] = field(
+        default_factory=lambda: [{"id": 1, "name": "Shop"}, {"id": 2, "name": "Blog"}]
+    )
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    bodies: list[tuple[str, Json]] = field(default_factory=list)
+    """What was sent to be written, in order: the call and its body."""
     reports: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     typed: list[int] = field(default_factory=list)
@@ -78,7 +87,13 @@ class FakeInbox:
             return self._last_ms
 
     def add(
-        self, name: str, *texts: str, unread: int = 0, at: int | None = None, unsorted: str | None = None
+        self,
+        name: str,
+        *texts: str,
+        unread: int = 0,
+        at: int | None = None,
+        unsorted: str | None = None,
+        **news: Any,
     ) -> int:
         """A conversation with these messages of the visitor, the last `unread` of them not read yet."""
         with self._lock:
@@ -88,6 +103,12 @@ class FakeInbox:
             self.conversations[number] = {
                 "id": number,
                 "channel": "onsite",
+                "channel_id": None,
+                "channel_title": None,
+                "channel_state": None,
+                "is_visit_unknown": False,
+                "chat_gone": None,
+                "window": None,
                 "source": {"id": 1, "name": "Shop"},
                 "status": "open",
                 "visitor_name": name,
@@ -104,6 +125,7 @@ class FakeInbox:
                 "page_url": "https://shop.example/catalog/chairs?utm_source=mail",
                 "created_at": at,
                 "changed_at": at,
+                **news,
             }
             self.cards[number] = full_card(number, name, unsorted, at // 1000)
             for text in texts:
@@ -117,6 +139,46 @@ class FakeInbox:
         if not silently:
             self._tell_conversation(number, message)
         return message
+
+    def say(
+        self, number: int, direction: str, text: str = "", *, silently: bool = False, **news: Any
+    ) -> Json:
+        """A message of any direction, with what a messenger adds to it."""
+        with self._lock:
+            message = self._append(number, direction, text, f"m{number}-{self.now()}", self.now())
+            message.update(news)
+        if not silently:
+            self._tell_conversation(number, message)
+        return message
+
+    def change_message(self, number: int, seq: int, *, silently: bool = False, **news: Any) -> None:
+        """What became of a message: a state, an edit, a file that has come."""
+        with self._lock:
+            message = self.messages[number][seq - 1]
+            message.update(news)
+            self._touch(self.conversations[number])
+        if not silently:
+            self._tell_conversation(number, message)
+
+    def change(self, number: int, **news: Any) -> None:
+        """What became of a conversation: a window, a blocked chat, a visit that is known now."""
+        with self._lock:
+            self.conversations[number].update(news, changed_at=self.now())
+        self._tell_conversation(number, None)
+
+    def change_channel(self, number: int, **news: Any) -> None:
+        with self._lock:
+            self.channels[number].update(news)
+        self._publish({"type": "channels"})
+
+    def publish(self, event: Json) -> None:
+        """Any word on the live line."""
+        self._publish(event)
+
+    def written(self, pattern: str) -> list[Json]:
+        """The bodies of the calls whose method and path fit."""
+        with self._lock:
+            return [body for call, body in self.bodies if re.search(pattern, call)]
 
     def visitor_types(self, number: int) -> None:
         self._publish({"type": "typing", "conversation_id": number})
@@ -138,8 +200,8 @@ class FakeInbox:
     def drop_sockets(self) -> None:
         self._on_loop(lambda: self._tell_all(None))
 
-    def fail(self, pattern: str, status: int, *, times: int = 1, works: bool = False) -> None:
-        self.faults.append(Fault(re.compile(pattern), status, times, works))
+    def fail(self, pattern: str, status: int, *, times: int = 1, works: bool = False, **said: Any) -> None:
+        self.faults.append(Fault(re.compile(pattern), status, times, works, **said))
 
     def texts(self, number: int) -> list[str]:
         with self._lock:
@@ -149,18 +211,26 @@ class FakeInbox:
 
     def _append(self, number: int, direction: str, text: str, key: str, at: int) -> Json:
         conversation, messages = self.conversations[number], self.messages[number]
-        author = (
-            {"kind": "operator", "name": "Olga"} if direction == "out" else {"kind": "visitor", "name": None}
-        )
+        authors = {
+            "in": {"kind": "visitor", "name": None},
+            "out": {"kind": "operator", "name": "Olga"},
+            "system": {"kind": "system", "name": None},
+        }
         message = {
             "id": number * 100_000 + len(messages) + 1,
             "conversation_id": number,
             "seq": len(messages) + 1,
             "direction": direction,
-            "author": author,
+            "author": authors[direction],
             "text": text,
             "key": key,
             "state": "sent",
+            "error": None,
+            "attachments": [],
+            "edited_at": None,
+            "deleted_at": None,
+            "event": None,
+            "is_elsewhere": False,
             "created_at": at,
         }
         messages.append(message)
@@ -216,6 +286,8 @@ class FakeInbox:
             (r"GET conversations/(\d+)", self._conversation),
             (r"GET conversations/(\d+)/messages", self._messages),
             (r"POST conversations/(\d+)/messages", self._reply),
+            (r"POST conversations/(\d+)/messages/(\d+)/resend", self._resend),
+            (r"POST conversations/(\d+)/typing", self._typing),
             (r"POST conversations/(\d+)/read", self._read),
             (r"POST conversations/(\d+)/(close|reopen)", self._set_status),
             (r"GET leads/(\d+)", self._card),
@@ -224,6 +296,12 @@ class FakeInbox:
             (r"GET unsorted", self._unsorted),
             (r"POST unsorted/(\w+)/(accept|decline)", self._decide),
             (r"GET pipelines", lambda _query, _body: (200, {"pipelines": pipelines()})),
+            (r"GET channels", self._channels),
+            (r"POST channels", self._add_channel),
+            (r"PATCH channels/(\d+)", self._edit_channel),
+            (r"DELETE channels/(\d+)", self._remove_channel),
+            (r"POST channels/(\d+)/check", self._check_channel),
+            (r"POST channels/(\d+)/test", self._test_channel),
         )
 
     def _me(self, _query: Any, _body: Any) -> tuple[int, Any]:
@@ -276,6 +354,17 @@ class FakeInbox:
         message = self._append(int(number), "out", body["text"], body["key"], self.now())
         self._tell_conversation(int(number), message)
         return 201, message
+
+    def _resend(self, number: str, message_id: str, _query: Any, _body: Json) -> tuple[int, Any]:
+        message = next(m for m in self.messages[int(number)] if m["id"] == int(message_id))
+        message.update(state="waiting", error=None)
+        self._touch(self.conversations[int(number)])
+        self._tell_conversation(int(number), message)
+        return 200, message
+
+    def _typing(self, number: str, _query: Any, _body: Json) -> tuple[int, Any]:
+        self.typed.append(int(number))
+        return 204, None
 
     def _read(self, number: str, _query: Any, body: Json) -> tuple[int, Any]:
         conversation = self.conversations[int(number)]
@@ -347,6 +436,75 @@ class FakeInbox:
         self._tell_conversation(conversation["id"], None)
         return 200, card
 
+    def _channels(self, _query: Any, _body: Any) -> tuple[int, Any]:
+        return 200, {"channels": list(self.channels.values()), "kinds": kinds(), "sources": self.sources}
+
+    def add_channel(self, kind: str, title: str, **news: Any) -> int:
+        """A channel that works, unless the news say otherwise."""
+        with self._lock:
+            number = len(self.channels) + 1
+            self.channels[number] = {
+                "id": number,
+                "kind": kind,
+                "title": title,
+                "state": "ok",
+                "webhook_url": f"https://desk.example/w/hook/{number}-abcdef",
+                "is_polling": False,
+                "link": f"https://t.example/{kind}?start=code",
+                "source_ids": None,
+                "created_at": self.now(),
+                "last_event_at": self.now(),
+                "last_error": None,
+                "findings": [],
+                "values": {},
+                "secrets": {"token": "…1234"},
+                "waiting": 0,
+                **news,
+            }
+            return number
+
+    def _add_channel(self, _query: Any, body: Json) -> tuple[int, Any]:
+        found = _finding("ok", "The token is good.")
+        number = self.add_channel(
+            body["kind"], "@new_bot", source_ids=body["source_ids"], findings=[found], last_event_at=None
+        )
+        self._keep(number, body["values"])
+        return 201, self.channels[number]
+
+    def _edit_channel(self, number: str, _query: Any, body: Json) -> tuple[int, Any]:
+        channel = self.channels[int(number)]
+        self._keep(int(number), body.get("values", {}))
+        if "source_ids" in body:
+            channel["source_ids"] = body["source_ids"]
+        if "is_enabled" in body:
+            channel["state"] = "ok" if body["is_enabled"] else "off"
+        return 200, channel
+
+    def _keep(self, number: int, values: Json) -> None:
+        channel = self.channels[number]
+        hidden = {p["name"] for kind in kinds() for p in kind["parameters"] if p["is_secret"]}
+        for name, text in values.items():
+            kept = channel["secrets"] if name in hidden else channel["values"]
+            kept[name] = f"…{text[-4:]}" if name in hidden else text
+
+    def _remove_channel(self, number: str, _query: Any, _body: Any) -> tuple[int, Any]:
+        del self.channels[int(number)]
+        return 204, None
+
+    def _check_channel(self, number: str, _query: Any, _body: Any) -> tuple[int, Any]:
+        channel = self.channels[int(number)]
+        channel.update(state="ok", last_error=None, findings=[_finding("ok", "The webhook is set.")])
+        return 200, channel
+
+    def _test_channel(self, number: str, _query: Any, _body: Any) -> tuple[int, Any]:
+        of_it = [c for c in self.conversations.values() if c["channel_id"] == int(number)]
+        if not of_it:
+            return 409, _error("nobody_there", "Nobody has written there yet.")
+        conversation = max(of_it, key=_newest)
+        message = self._append(conversation["id"], "out", "A test.", f"t{self.now()}", self.now())
+        self._tell_conversation(conversation["id"], message)
+        return 200, {"conversation_id": conversation["id"], "message": message}
+
     # --- the server ---------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -366,6 +524,9 @@ class FakeInbox:
         if path == "/w/csp":
             self.reports.append(raw.decode())
             await _send(send, 204, b"", "text/plain")
+        elif path.startswith("/inbox/api/files/"):
+            kind, content = self.files.get(path.removeprefix("/inbox/api/files/"), ("text/plain", b""))
+            await _send(send, 200 if content else 404, content, kind)
         elif path.startswith("/inbox/api/"):
             await self._api(scope, raw, send)
         elif path.startswith("/inbox/assets/"):
@@ -380,13 +541,15 @@ class FakeInbox:
         path = scope["path"].removeprefix("/inbox/api/")
         method, headers = scope["method"], dict(scope["headers"])
         query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        if method != "GET":
+            self.bodies.append((f"{method} {path}", json.loads(raw) if raw else {}))
         fault = self._take_fault(f"{method} {path}")
         if not self.signed_in:
             status, body = 401, _error("not_signed_in")
         elif method != "GET" and headers.get(b"x-knopka") != b"inbox":
             status, body = 403, _error("not_allowed")
         elif fault and not fault.works:
-            status, body = fault.status, _error("fault")
+            status, body = fault.status, _error("fault", fault.message, fault.faults)
         else:
             status, body = self.answer(method, path, query, json.loads(raw) if raw else {})
             status = fault.status if fault else status
@@ -433,8 +596,13 @@ async def _send(send: Send, status: int, body: bytes, kind: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _error(code: str) -> Json:
-    return {"error": {"code": code, "message": "Not this time.", "faults": []}}
+def _error(code: str, message: str = "Not this time.", faults: tuple[tuple[str, str], ...] = ()) -> Json:
+    told = [{"path": path, "code": "bad", "message": text} for path, text in faults]
+    return {"error": {"code": code, "message": message, "faults": told}}
+
+
+def _finding(level: str, message: str, fix: str = "", detail: str = "") -> Json:
+    return {"level": level, "code": "any", "message": message, "fix": fix, "detail": detail}
 
 
 def _newest(conversation: Json) -> int:

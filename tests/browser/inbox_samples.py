@@ -23,6 +23,59 @@ def pipelines() -> list[Json]:
     ]
 
 
+def kinds() -> list[Json]:
+    """The messengers that can be connected, and what each of them needs."""
+
+    def need(name: str, hint: str, *, is_secret: bool = False, is_required: bool = True) -> Json:
+        return {"name": name, "hint": hint, "is_secret": is_secret, "is_required": is_required}
+
+    return [
+        {"kind": "telegram", "parameters": [need("token", "BotFather shows it.", is_secret=True)]},
+        {
+            "kind": "messenger",
+            "parameters": [
+                need("page_token", "Made in the app's Messenger settings.", is_secret=True),
+                need("app_secret", "In the app's basic settings.", is_secret=True),
+            ],
+        },
+        {
+            "kind": "viber",
+            "parameters": [
+                need("token", "On the bot's page, under Info.", is_secret=True),
+                need("sender_name", "At most 28 characters.", is_required=False),
+            ],
+        },
+        {
+            "kind": "vk",
+            "parameters": [
+                need("group_id", "Digits only."),
+                need("token", "Made under API usage.", is_secret=True),
+            ],
+        },
+    ]
+
+
+def attachment(kind: str, state: str = "none", **news: Any) -> Json:
+    """One thing that came with a message, as the server tells of it."""
+    return {
+        "id": 1,
+        "kind": kind,
+        "name": "",
+        "mime": "",
+        "size": None,
+        "state": state,
+        "reason": None,
+        "url": None,
+        "title": "",
+        "phone": "",
+        "latitude": None,
+        "longitude": None,
+        "width": None,
+        "height": None,
+        **news,
+    }
+
+
 def full_card(number: int, name: str, unsorted: str | None, at: int) -> Json:
     """A card as the server shows it; times in unix seconds."""
     return {

@@ -26,6 +26,10 @@ export const listAfter = (id: number, after: number) =>
   get<{ messages: Message[] }>(`conversations/${id}/messages`, "messages", { after, limit: PAGE });
 export const sendMessage = (id: number, key: string, text: string) =>
   post<Message>(`conversations/${id}/messages`, { key, text });
+/** Sends a failed or an uncertain message once more; the same key again is the same sending. */
+export const resendMessage = (id: number, messageId: number, key: string) =>
+  post<Message>(`conversations/${id}/messages/${messageId}/resend`, { key });
+export const tellTyping = (id: number) => post<void>(`conversations/${id}/typing`, {});
 export const markRead = (id: number, seq: number) => post<void>(`conversations/${id}/read`, { seq });
 export const setStatus = (id: number, status: ConversationStatus) =>
   post<Summary>(`conversations/${id}/${status === "closed" ? "close" : "reopen"}`, { key: newKey() });

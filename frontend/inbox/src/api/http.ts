@@ -4,6 +4,12 @@ const DEADLINE_MS = 20_000;
 /** A browser's timer of more than 24 days goes off at once. */
 const LONGEST_WAIT_MS = 24 * 3_600_000;
 
+/** One thing that is wrong with what was sent, and where: `$.values.token`. */
+export interface Fault {
+  path: string;
+  message: string;
+}
+
 /** What went wrong, sorted by what an operator can do about it. */
 export class ApiError extends Error {
   constructor(
@@ -11,6 +17,7 @@ export class ApiError extends Error {
     readonly code: string,
     message: string,
     readonly retryAfterMs: number | null = null,
+    readonly faults: readonly Fault[] = [],
   ) {
     super(message);
   }
@@ -54,11 +61,12 @@ export async function get<T extends object>(
   return answer as T;
 }
 
-export const post = <T>(path: string, body: object): Promise<T> => ask<T>("POST", path, body);
-export const patch = <T>(path: string, body: object): Promise<T> => ask<T>("PATCH", path, body);
+export const post = <T>(path: string, body: object, deadlineMs = DEADLINE_MS): Promise<T> => ask<T>("POST", path, body, deadlineMs);
+export const patch = <T>(path: string, body: object, deadlineMs = DEADLINE_MS): Promise<T> => ask<T>("PATCH", path, body, deadlineMs);
+export const remove = (path: string, deadlineMs = DEADLINE_MS): Promise<void> => ask<void>("DELETE", path, undefined, deadlineMs);
 
-async function ask<T>(method: string, path: string, body?: object): Promise<T> {
-  const response = await reach(method, path, body);
+async function ask<T>(method: string, path: string, body?: object, deadlineMs = DEADLINE_MS): Promise<T> {
+  const response = await reach(method, path, body, deadlineMs);
   if (response.status === 401) {
     onSignedOut();
     throw new ApiError(401, "not_signed_in", "");
@@ -68,7 +76,7 @@ async function ask<T>(method: string, path: string, body?: object): Promise<T> {
   return readJson<T>(response);
 }
 
-async function reach(method: string, path: string, body?: object): Promise<Response> {
+async function reach(method: string, path: string, body: object | undefined, deadlineMs: number): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json", "Accept-Language": language };
   if (method !== "GET") headers["X-Knopka"] = "inbox";
   if (body) headers["Content-Type"] = "application/json";
@@ -79,7 +87,7 @@ async function reach(method: string, path: string, body?: object): Promise<Respo
       credentials: "same-origin",
       cache: "no-store",
       redirect: "error",
-      signal: AbortSignal.timeout(DEADLINE_MS),
+      signal: AbortSignal.timeout(deadlineMs),
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
   } catch {
@@ -100,8 +108,8 @@ async function readError(response: Response): Promise<ApiError> {
   const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
   const wait = Number.isFinite(seconds) ? Math.min(LONGEST_WAIT_MS, seconds * 1000) : null;
   try {
-    const { error } = (await response.json()) as { error: { code: string; message: string } };
-    return new ApiError(response.status, error.code, error.message, wait);
+    const { error } = (await response.json()) as { error: { code: string; message: string; faults?: Fault[] } };
+    return new ApiError(response.status, error.code, error.message, wait, Array.isArray(error.faults) ? error.faults : []);
   } catch {
     return new ApiError(response.status, "unknown", "", wait);
   }

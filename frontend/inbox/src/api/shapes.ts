@@ -2,9 +2,11 @@
 
 export type ConversationStatus = "open" | "closed";
 export type Direction = "in" | "out" | "system";
-export type MessageState = "sent" | "delivered" | "read" | "failed";
+/** Waiting is on its way to a messenger; of an uncertain one nobody knows whether it arrived. */
+export type MessageState = "waiting" | "sent" | "delivered" | "read" | "failed" | "uncertain";
 export type UnsortedState = "unsorted" | "accepted" | "declined";
-export type Channel = "onsite" | "telegram" | "messenger" | "viber" | "vk";
+export type ChannelKind = "onsite" | "telegram" | "messenger" | "viber" | "vk";
+export type ChannelState = "new" | "ok" | "warning" | "broken" | "off";
 export type Entity = "leads" | "contacts";
 
 export interface Me {
@@ -15,7 +17,15 @@ export interface Me {
 
 export interface Summary {
   id: number;
-  channel: Channel;
+  channel: ChannelKind;
+  channel_id: number | null;
+  channel_title: string | null;
+  channel_state: ChannelState | null;
+  /** The person came without a link code: nothing is known of the visit. */
+  is_visit_unknown: boolean;
+  /** Nothing can be sent until the person writes again. */
+  chat_gone: "blocked" | "gone" | null;
+  window: ReplyWindow | null;
   source: { id: number; name: string };
   status: ConversationStatus;
   visitor_name: string;
@@ -34,6 +44,47 @@ export interface Summary {
   changed_at: number;
 }
 
+/** After `ends_at` the platform takes no answers, or takes money for them. */
+export interface ReplyWindow {
+  kind: "closes" | "costs";
+  ends_at: number;
+  /** Until then a person may still answer. */
+  late_until: number | null;
+}
+
+export interface SendFault {
+  code: "chat_gone" | "window_closed" | "channel_broken" | "bad_request" | "uncertain" | "gave_up" | "rejected";
+  /** In the platform's words. */
+  detail: string;
+}
+
+export type AttachmentKind = "photo" | "file" | "voice" | "audio" | "video" | "sticker" | "location" | "contact" | "link";
+
+export interface Attachment {
+  id: number;
+  kind: AttachmentKind;
+  name: string;
+  mime: string;
+  size: number | null;
+  /** None: there is nothing to fetch. */
+  state: "waiting" | "stored" | "failed" | "none";
+  reason: "too_large" | "wrong_type" | "gone" | "quota" | "broken" | null;
+  url: string | null;
+  /** A place's name, a contact's name, a sticker's emoji, a link's address. */
+  title: string;
+  phone: string;
+  latitude: number | null;
+  longitude: number | null;
+  width: number | null;
+  height: number | null;
+}
+
+export interface ChatEvent {
+  kind: "opened" | "blocked" | "unblocked" | "joined";
+  page_url?: string;
+  page_title?: string;
+}
+
 export interface Message {
   id: number;
   conversation_id: number;
@@ -43,6 +94,13 @@ export interface Message {
   text: string;
   key: string;
   state: MessageState;
+  error: SendFault | null;
+  attachments: Attachment[];
+  edited_at: number | null;
+  deleted_at: number | null;
+  event: ChatEvent | null;
+  /** An answer that staff wrote in the messenger's own tools. */
+  is_elsewhere: boolean;
   created_at: number;
 }
 
@@ -150,8 +208,56 @@ export interface Card {
   claimed: Record<Entity, number[]>;
 }
 
+export interface Finding {
+  level: "ok" | "warning" | "broken";
+  code: string;
+  message: string;
+  fix: string;
+  detail: string;
+}
+
+/** One messenger account that is set up: a bot, a page, a community. */
+export interface Channel {
+  id: number;
+  kind: ChannelKind;
+  title: string;
+  state: ChannelState;
+  webhook_url: string | null;
+  is_polling: boolean;
+  link: string;
+  /** The buttons it is on; null is every button. */
+  source_ids: number[] | null;
+  created_at: number;
+  last_event_at: number | null;
+  last_error: { code: string; message: string; fix: string; detail: string; at: number } | null;
+  findings: Finding[];
+  values: Record<string, string>;
+  /** Secrets are never told; this is their end: "…1234". */
+  secrets: Record<string, string>;
+  waiting: number;
+}
+
+export interface Parameter {
+  name: string;
+  hint: string;
+  is_secret: boolean;
+  is_required: boolean;
+}
+
+export interface KindInfo {
+  kind: ChannelKind;
+  parameters: Parameter[];
+}
+
+export interface ChannelList {
+  channels: Channel[];
+  kinds: KindInfo[];
+  sources: { id: number; name: string }[];
+}
+
 export type LiveEvent =
   | { type: "conversation"; conversation: Summary; message: Message | null }
   | { type: "card"; lead_id: number }
   | { type: "typing"; conversation_id: number }
+  | { type: "channels" }
   | { type: "pong"; now?: number };

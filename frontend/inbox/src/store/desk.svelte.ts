@@ -8,12 +8,14 @@ import {
   listPipelines,
   markRead,
   setStatus,
+  tellTyping,
 } from "../api/calls";
 import { ApiError } from "../api/http";
 import type { ConversationPage, ConversationStatus, LiveEvent, Me, Pipeline, Summary } from "../api/shapes";
 import { Line } from "../api/socket";
 import { language } from "../words/index.svelte";
 import { LeadCard } from "./card.svelte";
+import { Channels } from "./channels.svelte";
 import { wordsOf } from "./faults";
 import { ConversationList, UnsortedList, type Status } from "./lists.svelte";
 import { later } from "./merge";
@@ -27,6 +29,8 @@ export type Connection = "connecting" | "live" | "lost" | "polling" | "offline";
 const SOCKET_FAILURES = 3;
 const POLL_MS = 5_000;
 const TYPING_EVERY_MS = 3_000;
+/** A messenger shows the mark for about five seconds (Bot API, sendChatAction). */
+const MESSENGER_TYPING_EVERY_MS = 4_000;
 const TYPING_LASTS_MS = 6_000;
 const SOON_MS = 300;
 
@@ -52,11 +56,13 @@ class Desk {
     all: this.#list("all"),
   };
   unsorted = new UnsortedList();
+  channels = new Channels();
 
   #threads = new Map<number, Thread>();
   #cards = new Map<number, LeadCard>();
-  /** The one card on the screen is kept fresh; any other is read when it is shown. */
+  /** The one card and the one thread on the screen are kept fresh; any other is read when it is shown. */
   #shownCard: LeadCard | null = null;
+  #shownThread: Thread | null = null;
   #outbox = new Outbox(0);
   #line: Line | null = null;
   #cursor: number | null = null;
@@ -92,6 +98,7 @@ class Desk {
     void this.lists.open.load();
     void this.unsorted.load();
     void this.#loadPipelines();
+    void this.channels.load();
     // What a closed page left unsent goes out now.
     for (const id of this.#outbox.conversations()) void this.thread(id).flush();
   }
@@ -122,6 +129,7 @@ class Desk {
   /** Makes a conversation ready to be looked at, wherever its id came from. */
   async open(id: number): Promise<void> {
     const thread = this.thread(id);
+    this.#shownThread = thread;
     void thread.load();
     if (this.conversations.has(id)) return;
     try {
@@ -147,9 +155,11 @@ class Desk {
   /** Tells the visitor that somebody answers, not more often than is worth it. */
   typing(id: number): void {
     const at = Date.now();
-    if (at - (this.#typedAt.get(id) ?? 0) < TYPING_EVERY_MS) return;
+    const isOnsite = (this.conversations.get(id)?.channel ?? "onsite") === "onsite";
+    if (at - (this.#typedAt.get(id) ?? 0) < (isOnsite ? TYPING_EVERY_MS : MESSENGER_TYPING_EVERY_MS)) return;
     this.#typedAt.set(id, at);
-    this.#line?.send({ type: "typing", conversation_id: id });
+    if (isOnsite) this.#line?.send({ type: "typing", conversation_id: id });
+    else void this.#tellTyping(id);
   }
 
   read(id: number): void {
@@ -274,6 +284,9 @@ class Desk {
       case "typing":
         this.#hearTyping(event.conversation_id);
         return;
+      case "channels":
+        this.channels.loadSoon();
+        return;
       case "pong":
         if (event.now) this.#sync(event.now);
         return;
@@ -318,7 +331,10 @@ class Desk {
     const cursor = this.#cursor ?? (await this.#firstPage());
     for (let since = cursor, more = true; more; since = this.#cursor) {
       const changes = await listChanges(since);
-      for (const conversation of changes.conversations) this.apply(conversation);
+      for (const conversation of changes.conversations) {
+        this.apply(conversation);
+        this.#threads.get(conversation.id)?.outdate();
+      }
       this.#cursor = Math.max(since, changes.cursor);
       more = changes.more && this.#cursor > since;
     }
@@ -326,7 +342,9 @@ class Desk {
     for (const id of this.#reading.keys()) void this.#tellRead(id);
     for (const thread of this.#threads.values()) this.#wake(thread);
     void this.#shownCard?.load();
+    void this.#shownThread?.refresh();
     void this.unsorted.refresh();
+    void this.channels.load();
     this.#recountSoon();
   }
 
@@ -354,6 +372,15 @@ class Desk {
     }
     if (this.#reading.get(id) === seq) this.#reading.delete(id);
     if (this.#isCountEarly) this.#recountSoon();
+  }
+
+  /** Says it once; a mark that did not arrive is out of date before it could be said again. */
+  async #tellTyping(id: number): Promise<void> {
+    try {
+      await tellTyping(id);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    }
   }
 
   async #refresh(id: number): Promise<void> {

@@ -2,6 +2,12 @@
 import { ApiError } from "../api/http";
 import { language } from "../words/index.svelte";
 
+/** The server's own sentence where it has one for just this, else ours. */
+export function sentenceOf(error: unknown): string {
+  const isSaid = error instanceof ApiError && [400, 409].includes(error.status) && error.message;
+  return isSaid ? error.message : wordsOf(error);
+}
+
 export function wordsOf(error: unknown): string {
   const { errors } = language.words;
   if (!(error instanceof ApiError)) throw error;

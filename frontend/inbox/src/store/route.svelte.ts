@@ -1,30 +1,39 @@
-/** The address of what is on the screen: /inbox/, /inbox/c/12, /inbox/c/12/card, /inbox/lead/5. */
+/** The address of what is on the screen: /inbox/, /inbox/c/12, /inbox/c/12/card, /inbox/lead/5, /inbox/settings/channels. */
 
-export type View = "list" | "conversation" | "card";
+export type View = "list" | "conversation" | "card" | "channels";
 
 export interface Place {
   view: View;
   conversationId: number | null;
   /** A lead opened without its conversation. */
   leadId: number | null;
+  /** The channel that is looked at in the settings, or the one that is being added. */
+  channel: number | "new" | null;
 }
 
+const NOWHERE: Place = { view: "list", conversationId: null, leadId: null, channel: null };
 const BASE = "/inbox";
 
 export function readPlace(path: string): Place {
+  const [settings, which] = /^\/inbox\/settings\/channels(?:\/(new|\d{1,15}))?\/?$/.exec(path) ?? [];
+  if (settings) return { ...NOWHERE, view: "channels", channel: which === "new" ? which : which ? Number(which) : null };
   const [, kind, id, part] = /^\/inbox\/(c|lead)\/(\d{1,15})(?:\/(card))?\/?$/.exec(path) ?? [];
-  if (kind === "c") return { view: part ? "card" : "conversation", conversationId: Number(id), leadId: null };
-  if (kind === "lead") return { view: "card", conversationId: null, leadId: Number(id) };
-  return { view: "list", conversationId: null, leadId: null };
+  if (kind === "c") return { ...NOWHERE, view: part ? "card" : "conversation", conversationId: Number(id) };
+  if (kind === "lead") return { ...NOWHERE, view: "card", leadId: Number(id) };
+  return NOWHERE;
 }
 
 export const listPath = `${BASE}/`;
 export const conversationPath = (id: number): string => `${BASE}/c/${id}`;
 export const cardPath = (id: number): string => `${BASE}/c/${id}/card`;
 export const leadPath = (id: number): string => `${BASE}/lead/${id}`;
+export const channelsPath = `${BASE}/settings/channels`;
+export const channelPath = (which: number | "new"): string => `${channelsPath}/${which}`;
 
 class Route {
   place = $state.raw<Place>(readPlace(location.pathname));
+  /** Where the settings were entered from, and where they lead back to. */
+  deskPath = $state(listPath);
 
   constructor() {
     window.addEventListener("popstate", () => (this.place = readPlace(location.pathname)));
@@ -33,6 +42,7 @@ class Route {
   /** Goes to a path of ours; moving between panes of one conversation leaves no trail behind. */
   go(path: string, { replace = false } = {}): void {
     if (path === location.pathname) return;
+    if (this.place.view !== "channels") this.deskPath = location.pathname;
     history[replace ? "replaceState" : "pushState"](null, "", path);
     this.place = readPlace(path);
   }

@@ -1,5 +1,5 @@
 /** What the operator looks at: the chosen list, its filter, the row under the cursor, the open dialog. */
-import type { Channel, Direction, Summary, UnsortedRow } from "../api/shapes";
+import type { ChannelKind, Direction, Summary, UnsortedRow } from "../api/shapes";
 import { plainName } from "../text/safe";
 import { desk } from "./desk.svelte";
 import { newestAt } from "./merge";
@@ -21,7 +21,9 @@ export interface Row {
   unread: number;
   isUnsorted: boolean;
   isClosed: boolean;
-  channel: Channel;
+  /** Null where nothing is known of the conversation yet. */
+  channel: ChannelKind | null;
+  channelTitle: string;
   sourceName: string;
 }
 
@@ -30,6 +32,8 @@ class Screen {
   filter = $state("");
   cursor = $state<string | null>(null);
   dialog = $state<DialogName | null>(null);
+  /** The picture that is looked at in full. */
+  picture = $state.raw<{ url: string; alt: string; name: string } | null>(null);
 
   list = $derived(this.tab === "unsorted" ? desk.unsorted : desk.lists[this.tab satisfies Status]);
   rows = $derived.by(() => this.#rows());
@@ -40,6 +44,9 @@ class Screen {
   leadId = $derived(route.place.leadId ?? this.conversation?.lead_id ?? null);
   /** More than one button: then each row says which. */
   hasSources = $derived(new Set([...desk.conversations.values()].map((c) => c.source.id)).size > 1);
+
+  /** More than the chat on the site: then each row says how the visitor writes. */
+  hasChannels = $derived([...desk.conversations.values()].some((c) => c.channel !== "onsite"));
 
   show(tab: Tab): void {
     this.tab = tab;
@@ -52,7 +59,7 @@ class Screen {
       this.tab === "unsorted" ? desk.unsorted.rows.map(ofUnsorted) : desk.lists[this.tab].shown.map(ofConversation);
     const wanted = this.filter.trim().toLocaleLowerCase();
     if (!wanted) return all;
-    return all.filter((row) => `${row.name}\n${row.text}\n${row.sourceName}`.toLocaleLowerCase().includes(wanted));
+    return all.filter((row) => `${row.name}\n${row.text}\n${row.sourceName}\n${row.channelTitle}`.toLocaleLowerCase().includes(wanted));
   }
 }
 
@@ -69,6 +76,7 @@ function ofConversation(c: Summary): Row {
     isUnsorted: c.unsorted?.state === "unsorted",
     isClosed: c.status === "closed",
     channel: c.channel,
+    channelTitle: plainName(c.channel_title ?? ""),
     sourceName: plainName(c.source.name),
   };
 }
@@ -88,7 +96,8 @@ function ofUnsorted(row: UnsortedRow): Row {
     unread: 0,
     isUnsorted: true,
     isClosed: false,
-    channel: "onsite",
+    channel: null,
+    channelTitle: "",
     sourceName: plainName(row.source_name),
   };
 }

@@ -1,8 +1,8 @@
 /** One conversation's messages: history, gaps, and what has not been sent yet. */
-import { listAfter, listBefore, sendMessage } from "../api/calls";
+import { listAfter, listBefore, resendMessage, sendMessage } from "../api/calls";
 import { ApiError, newKey } from "../api/http";
 import type { Message } from "../api/shapes";
-import { wordsOf } from "./faults";
+import { sentenceOf, wordsOf } from "./faults";
 import { solidUntil, withMessages } from "./merge";
 import { Outbox, type Unsent } from "./outbox";
 
@@ -21,6 +21,11 @@ export class Thread {
   hasOlder = $state(false);
   fault = $state("");
 
+  /** Counts what the line said of messages, and keeps for each seq the last of it. */
+  #said = 0;
+  #saidOf = new Map<number, { turn: number; message: Message }>();
+  #isStale = false;
+  #isRefreshing = false;
   #catching = false;
   #wanted = 0;
   #sending = false;
@@ -40,12 +45,14 @@ export class Thread {
 
   /** Loads the newest page, unless it is here. */
   async load(): Promise<void> {
-    if (this.phase === "loading" || this.phase === "ready") return;
+    if (this.phase === "ready") return this.refresh();
+    if (this.phase === "loading") return;
     this.phase = "loading";
+    const asked = this.#said;
     try {
       const { messages } = await listBefore(this.id, null);
       this.hasOlder = messages.length > 0 && messages[0]!.seq > 1;
-      this.#put(messages);
+      this.#put(messages, asked);
       this.phase = "ready";
       await this.known(this.#wanted);
     } catch (error) {
@@ -58,10 +65,11 @@ export class Thread {
     const first = this.messages[0];
     if (!first || !this.hasOlder || this.olderPhase === "loading") return;
     this.olderPhase = "loading";
+    const asked = this.#said;
     try {
       const { messages } = await listBefore(this.id, first.seq);
       this.hasOlder = messages.length > 0 && messages[0]!.seq > 1;
-      this.#put(messages);
+      this.#put(messages, asked);
       this.olderPhase = "ready";
     } catch (error) {
       this.fault = wordsOf(error);
@@ -69,8 +77,33 @@ export class Thread {
     }
   }
 
+  /** Messages may have changed unheard: the newest page is read again when it is looked at. */
+  outdate(): void {
+    this.#isStale = true;
+  }
+
+  async refresh(): Promise<void> {
+    if (!this.#isStale || this.phase !== "ready" || this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    this.#isStale = false;
+    const asked = this.#said;
+    try {
+      const { messages } = await listBefore(this.id, null);
+      this.#put(messages, asked);
+      await this.known(this.#wanted);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#isStale = true;
+    } finally {
+      this.#isRefreshing = false;
+    }
+  }
+
   /** A message was heard; what lies between it and what is here is fetched. */
   take(message: Message): void {
+    this.#saidOf.set(message.seq, { turn: ++this.#said, message });
+    // A change above what is loaded is read with its page.
+    if (this.hasOlder && message.seq < (this.messages[0]?.seq ?? 0)) return;
     if (this.phase === "ready") this.#put([message]);
     void this.known(message.seq);
   }
@@ -82,9 +115,10 @@ export class Thread {
     this.#catching = true;
     try {
       while (this.#wanted > 0 && solidUntil(this.messages) < Math.max(this.#wanted, this.lastSeq)) {
+        const asked = this.#said;
         const { messages } = await listAfter(this.id, solidUntil(this.messages));
         if (messages.length === 0) break;
-        this.#put(messages);
+        this.#put(messages, asked);
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -99,6 +133,12 @@ export class Thread {
     this.outbox.keep(this.id, unsent);
     this.unsent = [...this.unsent, unsent];
     void this.flush();
+  }
+
+  /** Asks the server to send a message of its own once more; the same key again is the same sending. */
+  async resend(messageId: number, key: string): Promise<void> {
+    const asked = this.#said;
+    this.#put([await resendMessage(this.id, messageId, key)], asked);
   }
 
   again(key: string): void {
@@ -134,15 +174,17 @@ export class Thread {
   /** One attempt; false when the server cannot be reached, and nothing behind it can be sent either. */
   async #deliver(unsent: Unsent): Promise<boolean> {
     this.#mark(unsent.key, "sending", "");
+    const asked = this.#said;
     try {
       const message = await sendMessage(this.id, unsent.key, unsent.text);
       this.discard(unsent.key);
-      this.take(message);
+      if (this.phase === "ready") this.#put([message], asked);
+      void this.known(message.seq);
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (!error.isPassing) {
-        this.#mark(unsent.key, "failed", wordsOf(error));
+        this.#mark(unsent.key, "failed", sentenceOf(error));
         return true;
       }
       for (const waiting of this.unsent) if (waiting.state === "sending") this.#mark(waiting.key, "waiting", "");
@@ -161,11 +203,16 @@ export class Thread {
     this.unsent = this.unsent.map((unsent) => (unsent.key === key ? { ...unsent, state, fault } : unsent));
   }
 
-  /** A message that came back under the key of an unsent one is that one. */
-  #put(messages: Message[]): void {
-    this.messages = withMessages(this.messages, messages);
+  /**
+   * A message that came back under the key of an unsent one is that one. What the line
+   * said of a message after the answer was asked for is newer than the answer.
+   */
+  #put(messages: Message[], asked = this.#said): void {
+    const news = messages.map((message) => {
+      const said = this.#saidOf.get(message.seq);
+      return said && said.turn > asked ? said.message : message;
+    });
+    this.messages = withMessages(this.messages, news);
     const arrived = new Set(messages.filter((message) => message.direction === "out").map((message) => message.key));
     for (const unsent of this.unsent) if (arrived.has(unsent.key)) this.discard(unsent.key);
-  }
-}
-
+  }}

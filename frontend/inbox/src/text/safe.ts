@@ -34,6 +34,16 @@ export function safeAddress(address: string): string | null {
   }
 }
 
+/** The host and path of a page's address, as one reads it; what is no address stays as it is. */
+export function shortPage(address: string): string {
+  try {
+    const { host, pathname } = new URL(address);
+    return host ? `${host}${pathname === "/" ? "" : decodeURI(pathname)}` : address;
+  } catch {
+    return address;
+  }
+}
+
 /** A phone number as a `tel:` address, or null when it has no digits to dial. */
 export function dialable(phone: string): string | null {
   const digits = phone.replace(/[^\d+]/g, "").replace(/(?!^)\+/g, "");
