@@ -296,7 +296,7 @@ async def test_a_visitors_message_is_told_to_operators_and_to_his_other_windows(
     assert events["account:1"]["type"] == "conversation"
     assert events["account:1"]["conversation"]["unread"] == 1
     assert events["account:1"]["conversation"]["unsorted"]["state"] == "unsorted"
-    assert events["account:1"]["message"] == shapes.message(accepted.message)
+    assert events["account:1"]["message"] == shapes.desk_message(accepted.message)
     visitor = next(topic for topic in events if topic.startswith("visitor:"))
     assert events[visitor] == {
         "type": "message",
@@ -318,7 +318,8 @@ async def test_a_reply_is_told_to_the_visitor_and_to_all_operators(told: Any) ->
         ("account", "conversation"),
         ("visitor", "message"),
     ]
-    assert all(event["message"] == shapes.message(message) for _, event in events)
+    assert events[0][1]["message"] == shapes.desk_message(message)
+    assert events[1][1]["message"] == shapes.message(message)
     assert events[0][1]["message"]["author"] == {"kind": "operator", "name": "Анна"}
 
 

@@ -666,6 +666,17 @@ _FIND_BY_PLATFORM_ID = Statement(
     .order_by(messages.c.seq.desc())
     .limit(1)
 )
+_LAST_PLATFORM_ID = Statement(
+    select(messages.c.platform_id)
+    .where(
+        messages.c.conversation_id == bindparam("conversation_id"),
+        messages.c.seq <= bindparam("until_seq"),
+        messages.c.direction == Direction.IN.value,
+        messages.c.platform_id.is_not(None),
+    )
+    .order_by(messages.c.seq.desc())
+    .limit(1)
+)
 _GET_MESSAGE = Statement(_MESSAGES.where(messages.c.id == bindparam("message_id")))
 _EDIT = Statement(
     update(messages).where(messages.c.id == bindparam("of_id")).values(changes("text", "edited_at"))
@@ -687,6 +698,12 @@ def find_by_platform_id(tx: Transaction, held: Row, platform_id: str) -> Message
         platform_id=platform_id,
     )
     return None if row is None else _messages(tx, held, [row])[0]
+
+
+def find_last_platform_id(tx: Transaction, conversation_id: int, until_seq: int) -> str | None:
+    """What the messenger calls the visitor's last message up to this number."""
+    row = tx.row(_LAST_PLATFORM_ID, conversation_id=conversation_id, until_seq=until_seq)
+    return None if row is None else str(row["platform_id"])
 
 
 def find_message_by_id(tx: Transaction, held: Row, message_id: int) -> Message | None:

@@ -155,6 +155,11 @@ SET_PAUSE = Statement(
     .on_conflict_do_update(index_elements=["account_id", "name"], set_={"value": bindparam("value")})
 )
 FIND_PAUSE = Statement(select(counters.c.value).where(counters.c.account_id == 0, counters.c.name == PAUSE))
+HAS_JOB = Statement(
+    select(jobs.c.id)
+    .where(jobs.c.account_id == bindparam("account_id"), jobs.c.key == bindparam("key"))
+    .limit(1)
+)
 WAKE = Statement(
     update(jobs)
     .where(
@@ -226,6 +231,11 @@ def insert_job(
     assert row is not None  # noqa: S101  # RETURNING gives the row that was inserted
     tx.adds_jobs = True
     return int(row["id"])
+
+
+def has_job(tx: Transaction, account_id: int, key: str) -> bool:
+    """Whether any job of this key is waiting or under way."""
+    return tx.row(HAS_JOB, account_id=account_id, key=key) is not None
 
 
 def wake_jobs(tx: Transaction, account_id: int, prefix: str) -> int:

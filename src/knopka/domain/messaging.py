@@ -35,6 +35,15 @@ class ChannelKind(StrEnum):
     VK = "vk"
 
 
+NAMES = {
+    ChannelKind.TELEGRAM: "Telegram",
+    ChannelKind.MESSENGER: "Messenger",
+    ChannelKind.VIBER: "Viber",
+    ChannelKind.VK: "VK",
+}
+"""The messengers' own names, the same in every language."""
+
+
 class Direction(StrEnum):
     """`IN` is the visitor's word, `OUT` the operator's, `SYSTEM` ours."""
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from knopka.db import catalog as db
+from knopka.db.channels import list_channels
 from knopka.db.database import Transaction
 from knopka.domain.catalog import (
     UNSORTED_TYPE,
@@ -73,6 +74,7 @@ def load_catalog(tx: Transaction) -> Catalog:
         fields={field.id: field for field in fields},
         by_code={(field.entity, field.code): field for field in fields if field.code},
         pipelines=db.list_pipelines(tx, ACCOUNT),
+        channels={channel.id: channel for channel in list_channels(tx, ACCOUNT)},
     )
 
 

@@ -10,10 +10,10 @@ from knopka.db.clock import MILLISECOND, to_ms
 from knopka.db.database import Row, Transaction
 from knopka.domain.conversation import Conversation, ConversationStatus, Message, Operator
 from knopka.domain.crm import Note
-from knopka.domain.errors import NotFound
-from knopka.domain.messaging import Direction
+from knopka.domain.errors import Conflict, NotFound
+from knopka.domain.messaging import Channel, Channels, Direction, MessageState
 from knopka.domain.meta import Entity
-from knopka.services import cursors, events
+from knopka.services import cursors, events, outbox
 from knopka.services.catalog import ACCOUNT
 from knopka.services.repeats import hash_body, is_first, refuse_other
 from knopka.services.texts import parse_text
@@ -23,15 +23,38 @@ OVERLAP = timedelta(seconds=60)
 """A writer of another process may commit what it began this long ago; lists of changes reach back so far."""
 
 
+class NoChannels:
+    """Where only the chat on the page is answered."""
+
+    def find(self, channel_id: int) -> Channel | None:
+        return None
+
+
 def reply(
-    tx: Transaction, operator: Operator, conversation_id: int, key: str, text: str, *, now: datetime
+    tx: Transaction,
+    operator: Operator,
+    conversation_id: int,
+    key: str,
+    text: str,
+    *,
+    now: datetime,
+    channels: Channels = NoChannels(),  # noqa: B008  # has no state
 ) -> Message:
     """Answer the visitor, which opens a closed conversation again.
 
-    The same key again is the same message; with another text it raises Conflict.
+    What goes to a messenger is promised in the same transaction. The same key
+    again is the same message; with another text it raises Conflict, as does a
+    chat that cannot be reached.
     """
     text = parse_text(text)
     held = _hold(tx, conversation_id)
+    found = db.find_message(tx, held, Direction.OUT, key)
+    if found is not None:
+        refuse_other(found[1], hash_body(text))
+        return found[0]
+    channel = None if held["channel_id"] is None else _get_channel(channels, held)
+    if channel is not None:
+        _refuse_unreachable(held, now)
     message = db.append_message(
         tx,
         held,
@@ -42,11 +65,9 @@ def reply(
         operator_id=operator.id,
         operator_name=operator.name,
         now=now,
+        state=None if channel is None else MessageState.WAITING,
     )
-    if message is None:
-        found = db.find_message(tx, held, Direction.OUT, key)
-        refuse_other(None if found is None else found[1], hash_body(text))
-        return _known(found)
+    message = _known(message)
     db.take_message(
         tx,
         held,
@@ -57,18 +78,66 @@ def reply(
         page_url=held["page_url"],
         now=now,
     )
+    if channel is not None:
+        outbox.enqueue(tx, channel, held, message)
     events.publish_conversation(tx, ACCOUNT, conversation_id, message)
     events.publish_message(tx, held["visitor_id"], message)
     return message
 
 
-def _known(found: tuple[Message, str] | None) -> Message:
-    if found is None:
+def _known(message: Message | None) -> Message:
+    if message is None:
         raise NotFound("There is no such message.")
-    return found[0]
+    return message
 
 
-def mark_read(tx: Transaction, operator: Operator, conversation_id: int, seq: int, *, now: datetime) -> None:
+def _get_channel(channels: Channels, held: Row) -> Channel:
+    channel = channels.find(held["channel_id"])
+    if channel is None:
+        raise Conflict("The channel of this conversation was removed or switched off.")
+    return channel
+
+
+def _refuse_unreachable(held: Row, now: datetime) -> None:
+    """What surely cannot arrive is refused at once, while its writer still sees it."""
+    if held["chat_gone"] is not None:
+        raise Conflict("The person has blocked us or left; nothing can be sent until they write again.")
+    window = db.read_window(held)
+    if window is not None and not window.is_open(now) and not window.takes_late(now):
+        raise Conflict("The time for answers in this messenger is over until the person writes again.")
+
+
+def resend(
+    tx: Transaction,
+    operator: Operator,
+    conversation_id: int,
+    message_id: int,
+    key: str,
+    *,
+    channels: Channels,
+    now: datetime,
+) -> Message:
+    """Send a message once more that failed or is in doubt. The same key again does nothing more."""
+    held = _hold(tx, conversation_id)
+    message = _known(db.find_message_by_id(tx, held, message_id))
+    if is_first(tx, ACCOUNT, f"message:{message_id}:resend", key, operator.id, now=now):
+        channel = _get_channel(channels, held)
+        _refuse_unreachable(held, now)
+        outbox.resend(tx, channel, held, message)
+        message = _known(db.find_message_by_id(tx, held, message_id))
+        events.publish_conversation(tx, ACCOUNT, conversation_id, message)
+    return message
+
+
+def mark_read(
+    tx: Transaction,
+    operator: Operator,
+    conversation_id: int,
+    seq: int,
+    *,
+    now: datetime,
+    channels: Channels = NoChannels(),  # noqa: B008  # has no state
+) -> None:
     """Everything up to this number has been read by an operator. The mark only ever goes forward."""
     held = _hold(tx, conversation_id)
     read = min(seq, held["last_seq"])
@@ -85,6 +154,9 @@ def mark_read(tx: Transaction, operator: Operator, conversation_id: int, seq: in
     )
     events.publish_conversation(tx, ACCOUNT, conversation_id, None)
     events.publish_seen(tx, held["visitor_id"], conversation_id, read)
+    channel = None if held["channel_id"] is None else channels.find(held["channel_id"])
+    if channel is not None and channel.caps.marks_read:
+        outbox.tell_read(tx, channel, held, read)
 
 
 def close(

@@ -10,7 +10,7 @@ from typing import Any
 from knopka.db import conversations as db_conversations
 from knopka.db import outbox as db
 from knopka.db.database import Row, Transaction
-from knopka.db.jobs import insert_job
+from knopka.db.jobs import has_job, insert_job
 from knopka.domain.conversation import Message
 from knopka.domain.errors import ChatGone, Conflict, NotFound
 from knopka.domain.messaging import Channel, ChannelKind, MessageState, OutboxKey, SentMessage
@@ -19,6 +19,8 @@ from knopka.services import events
 from knopka.services.catalog import ACCOUNT
 from knopka.services.jobs import JobEnd
 
+CHORE = "chore"
+"""The kind of the job of everything else that is asked of a platform: this and the platform."""
 DELIVER = "deliver"
 """The kind of a delivery's job is this and its platform, so that a stuck platform holds up nobody else."""
 
@@ -30,6 +32,10 @@ _WORST_FIRST = (MessageState.FAILED, MessageState.UNCERTAIN, MessageState.WAITIN
 
 def deliver_kind(kind: ChannelKind) -> str:
     return f"{DELIVER}.{kind.value}"
+
+
+def chore_kind(kind: ChannelKind) -> str:
+    return f"{CHORE}.{kind.value}"
 
 
 def lane(channel_id: int, conversation_id: int) -> str:
@@ -72,6 +78,21 @@ def resend(tx: Transaction, channel: Channel, held: Row, message: Message) -> No
         db.set_state(tx, part.id, MessageState.WAITING)
         _start(tx, channel.kind, part.channel_id, held["id"], part.id)
     db_conversations.set_message_state(tx, message.id, MessageState.WAITING)
+
+
+def tell_read(tx: Transaction, channel: Channel, held: Row, seq: int) -> None:
+    """Have the person told how far he has been read; one such errand waits at most for each conversation."""
+    key = f"read:{held['id']}"
+    platform_id = db_conversations.find_last_platform_id(tx, held["id"], seq)
+    if platform_id is None or has_job(tx, ACCOUNT, key):
+        return
+    errand = {
+        "do": "read",
+        "channel": held["channel_id"],
+        "chat_id": held["chat_id"],
+        "message_id": platform_id,
+    }
+    insert_job(tx, ACCOUNT, key, chore_kind(channel.kind), errand)
 
 
 def note_sent(tx: Transaction, payload: Mapping[str, Any], result: SentMessage, *, now: datetime) -> None:

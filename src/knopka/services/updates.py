@@ -25,7 +25,6 @@ from knopka.domain.messaging import (
     AttachmentKind,
     Capabilities,
     ChannelEvent,
-    ChannelKind,
     Channels,
     Direction,
     EventKind,
@@ -43,24 +42,17 @@ from knopka.domain.visitor import Source
 from knopka.services import events, opening
 from knopka.services.catalog import ACCOUNT
 from knopka.services.links import Brought, append_line, bind_brought, bring_code, chat_token
-from knopka.services.outbox import judge_message
+from knopka.services.outbox import chore_kind, judge_message
 from knopka.services.repeats import hash_body
 from knopka.services.texts import MAX_TEXT
 
 EVENT_JOB = "channel.event"
-CHORE = "chore"
-"""The kind of the job of everything else that is asked of a platform: this and the platform."""
-
 MOST_TRIES = 5
 """After so many failures an event goes to the dead letters, and the chat goes on (S-HOOK-06)."""
 
 MAX_LABEL = 255
 
 GetCatalog = Callable[[], Catalog]
-
-
-def chore_kind(kind: ChannelKind) -> str:
-    return f"{CHORE}.{kind.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ class Accepted:
 def accept_updates(
     tx: Transaction, channel: ChannelSetup, came: Sequence[ChannelEvent], *, now: datetime
 ) -> Accepted:
-    """Keep the events of one webhook, each once however often it is sent (S-HOOK-05), and promise their work."""
+    """Keep the events of one webhook, each once (S-HOOK-05), and promise their work."""
     new = unknown = 0
     for event in came:
         if event.kind is EventKind.TYPING:
@@ -191,7 +183,8 @@ class _Taker:
         if message is not None:
             self._fill_phone(lead.contact_id)
         if event.kind is EventKind.CALLBACK:
-            self._promise("callback", {"event_id": event.event_id})
+            answered = {"event_id": event.event_id, "message_id": event.message_id, "user_id": event.user_id}
+            self._promise("callback", {**answered, "at": event.at.isoformat()})
         shown = None if message is None else db_conversations.find_message_by_id(self._tx, held, message.id)
         events.publish_conversation(self._tx, ACCOUNT, held["id"], shown)
 
@@ -295,11 +288,11 @@ class _Taker:
         profile = self._event.profile
         if profile is not None:
             take_profile(self._tx, lead.contact_id, profile, now=self._now)
-        self._promise("profile", {"chat_id": self._event.chat_id, "contact": lead.contact_id})
+        self._promise("profile", {"contact": lead.contact_id})
 
     def _promise(self, what: str, more: Mapping[str, Any], *, key: str | None = None) -> None:
         """Have something asked of the platform."""
-        payload = {"do": what, "channel": self._channel.id, **more}
+        payload = {"do": what, "channel": self._channel.id, "chat_id": self._event.chat_id, **more}
         lane = key or f"{what}:{self._channel.id}:{self._event.chat_id}"
         insert_job(self._tx, ACCOUNT, lane, chore_kind(self._channel.kind), payload)
 
