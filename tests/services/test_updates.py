@@ -167,7 +167,7 @@ async def test_no_visit_makes_two_unsorted_leads_whatever_comes_first(
                 await chat.start()
             case "say":
                 await chat.story.say(key="message-1")
-            case "meta":
+            case _:
                 await chat.story.set_meta(city("Tver"), key="city-001")
     assert len(await chat.story.leads()) == 1
     found = await chat.conversations()

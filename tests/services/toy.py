@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
@@ -62,7 +62,7 @@ class Toy:
             marks_read=True,
         )
     )
-    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    parameters: tuple[Parameter, ...] = ()
     sent: list[tuple[OutboundMessage, OutboxKey]] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     failures: list[DeliveryError] = field(default_factory=list)
