@@ -107,6 +107,7 @@ def certify(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         "http://0:{port}/",
         "https://149.154.167.220/",
         "http://api.telegram.org/",
+        "http://api.telegram.org:443/",
         "https://api.telegram.org:8443/",
         "https://api.telegram.org:80/",
         "ftp://api.telegram.org/",
@@ -176,6 +177,8 @@ def test_S_SSRF_05_addresses_of_the_internet_are_public(address: str) -> None:
         "::127.0.0.1",
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",
+        "::ffff:192.0.0.8",
+        "::ffff:224.0.0.1",
         "64:ff9b::7f00:1",
         "64:ff9b:1::7f00:1",
         "2001:0:7f00:1::",
@@ -271,6 +274,15 @@ async def test_S_SSRF_09_the_address_of_a_setting_is_reached_and_its_neighbours_
     assert (server.hits, canary.hits) == (1, 0)
 
 
+async def test_S_SSRF_09_another_port_of_the_setting_s_host_is_no_exception() -> None:
+    network = Detour()
+    wire = Wire(resolve=Names([["127.0.0.1"]]), network=network)
+    async with make_client(HOSTS, also="http://api.telegram.org:8081", wire=wire) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get("https://api.telegram.org/")
+    assert network.connected == []
+
+
 async def test_S_SSRF_06_a_redirect_is_an_answer_like_any_other() -> None:
     async with listening() as canary:
 
@@ -284,13 +296,18 @@ async def test_S_SSRF_06_a_redirect_is_an_answer_like_any_other() -> None:
     assert canary.hits == 0
 
 
-async def test_S_SSRF_07_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_S_SSRF_07_the_environment_names_no_proxy_and_no_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     async with listening() as proxy, listening() as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
         async with make_client((), also=server.url) as client:
             assert (await client.get(server.url)).status_code == 200
     assert (proxy.hits, server.hits) == (0, 1)
+    assert "authorization" not in server.requests[0].headers
 
 
 async def wait_for_the_end(request: Request, writer: asyncio.StreamWriter) -> None:
