@@ -1,0 +1,248 @@
+"""VK: the questions of every channel, and what is VK's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from knopka.channels._http import Api
+from knopka.channels.vk import VK
+from knopka.domain.errors import BadRequest, ChannelBroken, ChatGone, Retryable
+from knopka.domain.messaging import (
+    AttachmentKind,
+    Button,
+    ChannelConfig,
+    ChannelEvent,
+    EventKind,
+    Level,
+    OutboundMessage,
+)
+from tests.channels.contract import KEY, SILENCE, WEBHOOK, ChannelContract, Fault, Hook, Platform
+
+TOKEN = "vk1.a.Token-Of-The-Community"
+SECRET = "s3cretKey"
+REF = "k1Zm9vYmFyQUJDREVGR0hJSktMTU5PUF"
+
+
+def error(code: int) -> dict[str, Any]:
+    return {"error": {"error_code": code, "error_msg": "what VK says"}}
+
+
+def other(kind: str, found: Any = None) -> bytes:
+    return json.dumps({"type": kind, "group_id": 123, "secret": SECRET, "object": found or {}}).encode()
+
+
+class TestVk(ChannelContract):
+    samples = Path(__file__).parent
+    secret = SECRET
+    hidden = (TOKEN, SECRET)
+    chat_id = "77"
+    unknown = (
+        other("wall_post_new"),
+        other("confirmation"),
+        other("message_new", {"message": {"peer_id": 2_000_000_001, "from_id": 77, "text": "to all"}}),
+        other("message_new"),
+        other("message_deny"),
+    )
+    unreadable = (b'{"type":1}', b'{"type":""}', b'{"object":{}}')
+    faults = (
+        *(Fault(f"error {code}", error(code), Retryable) for code in (1, 10, 36)),
+        Fault("too many a second", error(6), Retryable, 1.0),
+        Fault("flood", error(9), Retryable, 3600.0),
+        Fault("too many a day", error(29), Retryable, 3600.0),
+        *(Fault(f"error {code}", error(code), ChatGone) for code in (900, 901, 902, 936, 950)),
+        *(Fault(f"error {code}", error(code), ChannelBroken) for code in (5, 7, 14, 15, 27, 38, 912)),
+        *(Fault(f"error {code}", error(code), BadRequest) for code in (100, 911, 913, 914, 0)),
+        Fault("its own error", httpx.Response(502, text="<html>"), Retryable),
+        Fault("too many", httpx.Response(429, headers={"retry-after": "7"}), Retryable, 7.0),
+    )
+
+    def make(self, platform: Platform = SILENCE, *, secret: str | None = None) -> VK:
+        values = {"token": TOKEN, "group_id": "123", "screen_name": "tea_shop", "confirmation": "c0nf"}
+        config = ChannelConfig(values=values, webhook_secret=self.secret if secret is None else secret)
+        return VK(config, Api(platform.client(), "https://api.vk.ru"))
+
+    def sign(self, body: bytes, secret: str | None) -> Hook:
+        sent = json.loads(body)
+        sent.pop("secret", None)
+        if secret is not None:
+            sent["secret"] = secret
+        return Hook(json.dumps(sent).encode())
+
+
+def make(platform: Platform = SILENCE, **values: str) -> VK:
+    given = {"token": TOKEN, "group_id": "123", "screen_name": "tea_shop", **values}
+    config = ChannelConfig(values=given, webhook_secret=SECRET)
+    return VK(config, Api(platform.client(), "https://api.vk.ru"))
+
+
+def read(name: str) -> ChannelEvent:
+    (event,) = make().parse((Path(__file__).parent / f"{name}.json").read_bytes())
+    return event
+
+
+def form(request: httpx.Request) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "code"),
+    [
+        ("message_new__start_with_ref", EventKind.OPENED, REF),
+        ("message_new__text_with_ref", EventKind.MESSAGE, REF),
+        ("message_new__foreign_ref", EventKind.MESSAGE, None),
+        ("message_new__text", EventKind.MESSAGE, None),
+        ("message_new__before_5_103", EventKind.MESSAGE, None),
+        ("message_allow__with_code", EventKind.OPENED, REF),
+        ("message_allow__without_key", EventKind.UNBLOCKED, None),
+        ("message_deny__blocked", EventKind.BLOCKED, None),
+        ("message_edit__text", EventKind.EDITED, None),
+        ("message_reply__of_staff", EventKind.ECHO, None),
+        ("message_read__up_to", EventKind.READ, None),
+        ("message_typing_state__typing", EventKind.TYPING, None),
+        ("message_event__press", EventKind.CALLBACK, None),
+    ],
+)
+def test_each_event_is_what_it_is(name: str, kind: EventKind, code: str | None) -> None:
+    event = read(name)
+    assert (event.kind, event.code) == (kind, code)
+    assert event.chat_id in ("77", "78", "79")
+
+
+def test_the_press_of_start_is_no_word_of_the_visitors() -> None:
+    assert read("message_new__start_with_ref").text == ""
+
+
+def test_a_message_that_comes_under_another_event_id_is_the_same_message() -> None:
+    body = json.loads((Path(__file__).parent / "message_new__text.json").read_text())
+    again = {**body, "event_id": "another"}
+    assert make().parse(json.dumps(body).encode())[0].event_id == (
+        make().parse(json.dumps(again).encode())[0].event_id
+    )
+
+
+def test_S_HOOK_01_another_community_with_our_secret_is_refused() -> None:
+    channel = make()
+    body = json.dumps({"type": "message_new", "group_id": 124, "secret": SECRET, "object": {}}).encode()
+    with pytest.raises(Exception, match="not the one of this channel"):
+        channel.verify({}, {}, body)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "source"),
+    [
+        ("message_new__photo", AttachmentKind.PHOTO, "https://sun9-1.userapi.com/x.jpg"),
+        ("message_new__file", AttachmentKind.FILE, "https://vk.com/doc77_1"),
+        ("message_new__voice", AttachmentKind.VOICE, "https://psv4.userapi.com/v.mp3"),
+        ("message_new__video", AttachmentKind.PHOTO, "https://sun9-1.userapi.com/v2.jpg"),
+        ("message_new__sticker", AttachmentKind.STICKER, "https://vk.com/sticker/1-9-512"),
+        ("message_new__location", AttachmentKind.LOCATION, ""),
+        ("message_new__link_and_wall", AttachmentKind.LINK, ""),
+    ],
+)
+def test_each_attachment_is_what_it_is(name: str, kind: AttachmentKind, source: str) -> None:
+    first = read(name).attachments[0]
+    assert (first.kind, first.source) == (kind, source)
+
+
+def test_what_a_button_of_ours_carries_comes_back() -> None:
+    assert read("message_new__button").payload == "b:1:2:3"
+    assert read("message_event__press").payload == "b:1:2:3"
+
+
+def test_vk_hears_ok_and_its_first_question_the_code() -> None:
+    channel = make(confirmation="c0nf")
+    assert channel.reply([read("message_new__text")]).body == b"ok"
+    assert channel.reply([]).body == b"ok"
+    assert channel.reply(channel.parse(other("confirmation"))).body == b"c0nf"
+
+
+def test_the_echo_of_our_own_message_carries_its_mark() -> None:
+    mark = make().echo_mark(KEY)
+    assert 0 < int(mark) < 2**31
+    assert make().echo_mark(KEY) == mark
+    assert read("message_reply__of_ours").echo_mark == "1234567"
+
+
+@pytest.mark.anyio
+async def test_a_message_is_a_form_with_its_random_id_and_the_token_in_a_header() -> None:
+    platform = Platform({"messages.send": {"response": 51}})
+    rows = ((Button("Курьер", "b:1"), Button("Сайт", url="https://shop.example")),)
+    sent = await make(platform).send(
+        OutboundMessage(chat_id="77", text="**Как** доставить?", buttons=rows), KEY
+    )
+    assert sent.message_id == "51"
+    (request,) = platform.asked("messages.send")
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert TOKEN not in str(request.url)
+    fields = form(request)
+    assert (fields["peer_id"], fields["message"]) == ("77", "Как доставить?")
+    assert fields["random_id"] == make().echo_mark(KEY)
+    actions = [button["action"]["type"] for button in json.loads(fields["keyboard"])["buttons"][0]]
+    assert actions == ["text", "open_link"]
+
+
+GROUP = {"response": {"groups": [{"id": 123, "name": "The tea shop", "screen_name": "tea_shop"}]}}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("group", [GROUP, {"response": GROUP["response"]["groups"]}])
+async def test_set_up_places_one_callback_server(group: dict[str, Any]) -> None:
+    platform = Platform(
+        {
+            "groups.getById": group,
+            "groups.getCallbackConfirmationCode": {"response": {"code": "c0de"}},
+            "groups.getCallbackServers": {"response": {"count": 0, "items": []}},
+            "groups.addCallbackServer": {"response": {"server_id": 4}},
+            "groups.setCallbackSettings": {"response": 1},
+        }
+    )
+    channel = make(platform)
+    report = await channel.setup(WEBHOOK)
+    assert (report.title, report.level) == ("The tea shop", Level.OK)
+    assert report.values == {"screen_name": "tea_shop", "confirmation": "c0de", "server_id": "4"}
+    added = form(platform.asked("groups.addCallbackServer")[0])
+    assert (added["url"], added["secret_key"]) == (WEBHOOK, SECRET)
+    assert form(platform.asked("groups.setCallbackSettings")[0])["message_allow"] == "1"
+    assert channel.reply(channel.parse(other("confirmation"))).body == b"c0de"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("status", "level", "code"),
+    [
+        ("ok", Level.OK, "webhook_set"),
+        ("wait", Level.WARNING, "webhook_unconfirmed"),
+        ("failed", Level.WARNING, "webhook_error"),
+        (None, Level.BROKEN, "webhook_removed"),
+    ],
+)
+async def test_a_check_tells_how_the_callback_server_stands(
+    status: str | None, level: Level, code: str
+) -> None:
+    items = [] if status is None else [{"id": 4, "url": WEBHOOK, "status": status}]
+    platform = Platform(
+        {"groups.getById": GROUP, "groups.getCallbackServers": {"response": {"items": items}}}
+    )
+    report = await make(platform).check(WEBHOOK)
+    assert (report.level, report.findings[-1].code) == (level, code)
+
+
+@pytest.mark.anyio
+async def test_without_a_public_address_vk_cannot_reach_us() -> None:
+    report = await make(Platform({"groups.getById": GROUP})).setup("")
+    assert [finding.code for finding in report.findings] == ["needs_public_address"]
+
+
+@pytest.mark.anyio
+async def test_a_profile_is_a_name_and_a_picture() -> None:
+    person = {"id": 77, "first_name": "Иван", "last_name": "Иванов", "photo_200": "https://x.userapi.com/a"}
+    profile = await make(Platform({"users.get": {"response": [person]}})).profile("77")
+    assert profile is not None
+    assert (profile.name, profile.avatar) == ("Иван Иванов", "https://x.userapi.com/a")
+    assert await make(Platform({"users.get": {"response": []}})).profile("77") is None
