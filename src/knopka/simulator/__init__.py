@@ -1,1 +1,1 @@
-"""Stand-ins of the messengers' servers, for the demo and the tests: a reading of their contracts of its own."""
+"""Stand-ins of the messengers' servers, for the demo and the tests: an own reading of their contracts."""

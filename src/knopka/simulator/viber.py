@@ -39,7 +39,8 @@ STATUSES = {
     0: "ok", 1: "invalidUrl", 2: "invalidAuthToken", 3: "badData", 4: "missingData",
     5: "receiverNotRegistered", 6: "receiverNotSubscribed", 7: "publicAccountBlocked",
     8: "publicAccountNotFound", 9: "publicAccountSuspended", 10: "webhookNotSet",
-    11: "receiverNoSuitableDevice", 12: "tooManyRequests", 13: "apiVersionNotSupported", 14: "incompatibleWithVersion",
+    11: "receiverNoSuitableDevice", 12: "tooManyRequests",
+    13: "apiVersionNotSupported", 14: "incompatibleWithVersion",
 }  # fmt: skip
 NEEDED = {
     "text": ("text",), "picture": ("media",), "video": ("media", "size"),
