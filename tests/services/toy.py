@@ -37,8 +37,9 @@ from knopka.domain.messaging import (
     WindowKind,
 )
 from knopka.domain.visitor import Source
-from knopka.services import desk, links, updates
+from knopka.services import desk, links, outbox, updates
 from knopka.services.catalog import ACCOUNT, load_catalog
+from knopka.services.jobs import JobEnd
 from tests.services.story import PAGE, START, VISIT, Story
 
 CODE = EntryToken("A" * 31 + "1")
@@ -207,6 +208,21 @@ class Messengers:
     async def messages(self, conversation_id: int | None = None) -> list[Message]:
         number = conversation_id or (await self.conversation()).id
         return await self.story.read(desk.list_messages, number, before=None, after=None, limit=100)
+
+    async def deliveries(self) -> list[Mapping[str, Any]]:
+        """What is promised to the messenger, in its order."""
+        return await self.story.read(
+            lambda tx: [
+                json.loads(row["payload"]) for row in tx.rows(JOBS, kind=outbox.deliver_kind(self.toy.kind))
+            ]
+        )
+
+    async def end(self, delivery: Mapping[str, Any], how: str, code: str, reason: str = "") -> None:
+        """The platform, or nobody, has had the last word on a delivery."""
+        await self.story.write(outbox.note_end, delivery, JobEnd(how, code, reason))
+
+    async def sent(self, delivery: Mapping[str, Any], platform_id: str) -> None:
+        await self.story.write(outbox.note_sent, delivery, SentMessage(platform_id))
 
     async def answer(self, text: str = "Добрый день!", key: str = "answer-1") -> Message:
         conversation = await self.conversation()

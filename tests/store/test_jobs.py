@@ -25,6 +25,7 @@ from knopka.db.jobs import (
     replay_dead_letter,
     set_timer,
     take_jobs,
+    wake_jobs,
 )
 from knopka.db.statement import Statement
 from knopka.db.tables import job_attempts, jobs
@@ -424,3 +425,69 @@ def test_the_delay_doubles_from_five_seconds_to_six_hours_with_full_jitter() -> 
     assert [plan_delay(n, 1.0).total_seconds() for n in (1, 2, 3, 10)] == [5, 10, 20, 2_560]
     assert plan_delay(1_000, 1.0) == timedelta(hours=6)
     assert plan_delay(5, 0.0) == timedelta(0)
+
+
+async def test_a_stuck_kind_leaves_room_for_the_others(database: Database) -> None:
+    """Of what waits for a platform that does not answer, so many are under way and no more."""
+    log = Log()
+    is_free = asyncio.Event()
+
+    async def hang(_payload: Mapping[str, Any], _job: Job) -> None:
+        await is_free.wait()
+
+    worker = make_worker(
+        database, WorkerLimits(at_once=5), stuck=Outside(hang, at_once=2), say=InStore(log.in_store)
+    )
+    for n in range(6):
+        await add(database, n, key=f"stuck-{n}", kind="stuck")
+    for n in range(3):
+        await add(database, n, key=f"say-{n}")
+    await worker.tick()
+    await worker.tick()
+    leased = [row for row in await list_jobs(database) if row["kind"] == "stuck" and row["lease_until"]]
+    assert len(leased) == 2
+    is_free.set()
+    await worker.settle()
+    await work(worker)
+    assert sorted(log.seen) == [0, 1, 2]
+    assert await list_jobs(database) == []
+
+
+async def test_a_wait_for_news_is_cut_short_by_a_stop_and_can_be_taken_at_once(database: Database) -> None:
+    begun = asyncio.Event()
+
+    async def wait(_payload: Mapping[str, Any], _job: Job) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    worker = make_worker(database, say=Outside(wait, may_repeat=True, is_wait=True))
+    await add(database, 0)
+    await worker.tick()
+    await begun.wait()
+    await worker.stop()
+    [job] = await take(database)
+    assert job.payload == {"n": 0}
+
+
+async def test_S_HOOK_06_after_so_many_failures_the_later_ones_go_on(database: Database) -> None:
+    log = Log(*[ValueError("always")] * 5)
+    worker = make_worker(database, say=InStore(log.in_store, on_dead=log.bury, most_tries=5))
+    await add(database, 0)
+    await add(database, 1)
+    for _ in range(5):
+        await work(worker)
+        database.advance_clock(timedelta(minutes=2))
+    assert log.dead == [(0, "ValueError")]
+    assert log.seen == [0, 0, 0, 0, 0, 1]
+    assert [letter.payload for letter in await list_dead(database)] == [{"n": 0}]
+
+
+async def test_what_is_mended_wakes_what_waited_for_it(database: Database) -> None:
+    log = Log(Retryable("broken", after=600), Retryable("broken", after=600))
+    worker = make_worker(database, say=Outside(log.outside))
+    await add(database, 0, key="out:7:1")
+    await add(database, 1, key="out:70:1")
+    await work(worker)
+    assert await database.write(lambda tx, *, now: wake_jobs(tx, 1, "out:7:"), key="jobs") == 1
+    await work(worker)
+    assert log.seen == [0, 1, 0]
