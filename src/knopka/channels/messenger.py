@@ -235,7 +235,7 @@ class Messenger:
         json = {"get_started": {"payload": GET_STARTED}}
         return await self._ask("POST", f"/{self._page_id}/messenger_profile", json=json)
 
-    async def _tell_webhook(self, webhook_url: str) -> Finding | None:
+    async def _tell_webhook(self, webhook_url: str) -> Finding:
         """With the app's id Meta is told, and asks our address at once; without it the owner does it."""
         if not self._app_id:
             return Finding(Level.WARNING, "webhook_by_hand", webhook_url)
@@ -245,7 +245,8 @@ class Messenger:
             "verify_token": self._config.webhook_secret,
             "fields": ",".join(FIELDS),
         }
-        return self._judge_step(await self._ask_as_app("POST", form=form), "webhook_refused")
+        refused = self._judge_step(await self._ask_as_app("POST", form=form), "webhook_error")
+        return refused or Finding(Level.OK, "webhook_set")
 
     async def _find_subscription(self) -> Finding | None:
         answer = await self._ask("GET", f"/{self._page_id}/subscribed_apps")
@@ -268,7 +269,7 @@ class Messenger:
             return Finding(Level.WARNING, "no_get_started")
         return self._judge_step(answer, "no_get_started")
 
-    async def _find_webhook(self, webhook_url: str) -> Finding | None:
+    async def _find_webhook(self, webhook_url: str) -> Finding:
         if not self._app_id:
             return Finding(Level.WARNING, "webhook_by_hand", webhook_url)
         answer = await self._ask_as_app("GET")
@@ -276,7 +277,7 @@ class Messenger:
         is_told = any(get_text(one, "callback_url") == webhook_url and one.get("active") for one in pages)
         if answer.status == 200 and not is_told:
             return Finding(Level.BROKEN, "webhook_elsewhere")
-        return self._judge_step(answer, "webhook_elsewhere")
+        return self._judge_step(answer, "webhook_elsewhere") or Finding(Level.OK, "webhook_set")
 
     def _judge_step(self, answer: Answer, code: str) -> Finding | None:
         """What a refused step means; the general reasons have their own codes. Raises Retryable."""

@@ -171,21 +171,21 @@ class Viber:
         if report.level is Level.BROKEN:
             return report
         json = {"url": webhook_url, "event_types": EVENTS, "send_name": True, "send_photo": True}
-        refused = _find_refusal(await self._ask("set_webhook", json), "webhook_refused")
-        return report if refused is None else replace(report, findings=(refused,))
+        refused = _find_refusal(await self._ask("set_webhook", json), "webhook_error")
+        return replace(report, findings=(refused or Finding(Level.OK, "webhook_set"),))
 
     async def check(self, webhook_url: str) -> SetupReport:
         report, account = await self._look_at_account(webhook_url)
         if report.level is Level.BROKEN:
             return report
-        return replace(report, findings=tuple(_find_strayed(account, webhook_url)))
+        return replace(report, findings=tuple(_find_webhook(account, webhook_url)))
 
     async def leave(self) -> None:
         _need(await self._ask("set_webhook", {"url": ""}))
 
     async def _look_at_account(self, webhook_url: str) -> tuple[SetupReport, dict[str, Any]]:
         account = await self._ask("get_account_info", {})
-        refused = _find_refusal(account, "account_refused")
+        refused = _find_refusal(account, "refused")
         if refused is not None:
             return SetupReport("", findings=(refused,)), account
         values = {name: get_text(account, name) for name in ("name", "uri")}
@@ -293,10 +293,15 @@ def _find_refusal(answer: dict[str, Any], code: str) -> Finding | None:
             return Finding(Level.BROKEN, code, _say(answer))
 
 
-def _find_strayed(account: dict[str, Any], webhook_url: str) -> Iterator[Finding]:
+def _find_webhook(account: dict[str, Any], webhook_url: str) -> Iterator[Finding]:
     """A bot has one webhook: whoever sets it last has it."""
-    if get_text(account, "webhook") != webhook_url:
+    given = get_text(account, "webhook")
+    if not given:
+        yield Finding(Level.BROKEN, "webhook_removed")
+    elif given != webhook_url:
         yield Finding(Level.BROKEN, "webhook_elsewhere")
+    else:
+        yield Finding(Level.OK, "webhook_set")
     missing = set(EVENTS) - set(get_texts(account, "event_types"))
     if "event_types" in account and missing:
         yield Finding(Level.WARNING, "events_missing", ", ".join(sorted(missing)))

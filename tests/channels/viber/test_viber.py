@@ -445,7 +445,9 @@ class TestViber(SignedContract):
     async def test_the_bot_is_told_where_to_send(self) -> None:
         platform = Platform({"get_account_info": ACCOUNT, "set_webhook": {"status": 0}})
         report = await make(platform).setup(WEBHOOK)
-        assert report == SetupReport("Tea", {"name": "Tea", "uri": "teashop"})
+        assert report == SetupReport(
+            "Tea", {"name": "Tea", "uri": "teashop"}, (Finding(Level.OK, "webhook_set"),)
+        )
         assert [json.loads(one.content) for one in platform.asked("set_webhook")] == [
             {"url": WEBHOOK, "event_types": list(EVENTS), "send_name": True, "send_photo": True}
         ]
@@ -460,10 +462,10 @@ class TestViber(SignedContract):
         ("name", "said", "code"),
         [
             ("get_account_info", refuse(2), "token_rejected"),
-            ("get_account_info", refuse(7), "account_refused"),
+            ("get_account_info", refuse(7), "refused"),
             ("get_account_info", {"status": 0, "name": "Tea"}, "no_uri"),
-            ("set_webhook", refuse(1), "webhook_refused"),
-            ("set_webhook", refuse(24), "webhook_refused"),
+            ("set_webhook", refuse(1), "webhook_error"),
+            ("set_webhook", refuse(24), "webhook_error"),
         ],
     )
     async def test_each_refusal_of_the_set_up_has_its_code(self, name: str, said: Said, code: str) -> None:
@@ -478,12 +480,12 @@ class TestViber(SignedContract):
     @pytest.mark.parametrize(
         ("changed", "found"),
         [
-            ({}, ()),
+            ({}, (Finding(Level.OK, "webhook_set"),)),
             ({"webhook": "https://other.example/"}, (Finding(Level.BROKEN, "webhook_elsewhere"),)),
-            ({"webhook": ""}, (Finding(Level.BROKEN, "webhook_elsewhere"),)),
+            ({"webhook": ""}, (Finding(Level.BROKEN, "webhook_removed"),)),
             (
                 {"event_types": [*EVENTS[1:]]},
-                (Finding(Level.WARNING, "events_missing", "delivered"),),
+                (Finding(Level.OK, "webhook_set"), Finding(Level.WARNING, "events_missing", "delivered")),
             ),
         ],
     )
