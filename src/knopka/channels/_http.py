@@ -51,15 +51,24 @@ class Api:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         sends: bool = False,
+        patience: float | None = None,
     ) -> Answer:
         """Make one call and give whatever status was answered; the caller knows what it means.
 
-        `sends` says that the call shows something to a person. Raises Retryable
+        `patience` is how many seconds the answer may take, where that is not as
+        usual. `sends` says that the call shows something to a person. Raises Retryable
         when the request surely did not arrive (or, without `sends`, may be made
         again), and Uncertain when nobody knows.
         """
         request = self._client.build_request(
-            method, self.base + path, json=json, data=form, files=files, params=query, headers=headers
+            method,
+            self.base + path,
+            json=json,
+            data=form,
+            files=files,
+            params=query,
+            headers=headers,
+            timeout=self._client.timeout if patience is None else patience,
         )
         try:
             response = await self._client.send(request, stream=True)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from knopka.channels._http import Answer, Api
+from knopka.channels._http import LONGEST_WAIT, Answer, Api
 from knopka.channels._json import (
     get,
     get_count,
@@ -21,6 +21,7 @@ from knopka.channels._json import (
     get_moment_or_epoch,
     get_number,
     get_text,
+    get_texts,
     hash_node,
     read_object,
 )
@@ -64,6 +65,8 @@ UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 """What we ask for; the rest would only be counted (Bot API, setWebhook, allowed_updates)."""
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105  # its name, not the secret
 POLL_SECONDS = 25
+POLL_SPARE = 10
+"""Seconds beyond those of the poll itself until its answer must be here."""
 MOST_POLLED = 100
 MOST_PAYLOAD = 64
 """Bytes of a button's callback_data (Bot API, InlineKeyboardButton)."""
@@ -144,7 +147,7 @@ class Telegram:
         }
         if cursor:
             asked["offset"] = int(cursor)
-        found = await self._ask("getUpdates", **asked)
+        found = await self._ask("getUpdates", patience=POLL_SECONDS + POLL_SPARE, **asked)
         updates = get_dicts({"updates": found}, "updates")
         numbers = [number for update in updates if (number := get_count(update, "update_id")) is not None]
         bodies = tuple(msgspec.json.encode(update) for update in updates)
@@ -153,7 +156,10 @@ class Telegram:
     # --- Set-up.
 
     async def setup(self, webhook_url: str) -> SetupReport:
-        title, values = await self._introduce()
+        try:
+            title, values = await self._introduce()
+        except ChannelBroken as error:
+            return _report_bad_token(error)
         if not webhook_url:
             await self._ask("deleteWebhook")
             return SetupReport(title, values, (Finding(Level.OK, "polling"),))
@@ -167,7 +173,10 @@ class Telegram:
         return SetupReport(title, values, (Finding(Level.OK, "webhook_set"),))
 
     async def check(self, webhook_url: str) -> SetupReport:
-        title, values = await self._introduce()
+        try:
+            title, values = await self._introduce()
+        except ChannelBroken as error:
+            return _report_bad_token(error)
         info = await self._ask("getWebhookInfo")
         return SetupReport(title, values, tuple(_judge_webhook(info, webhook_url)))
 
@@ -221,7 +230,11 @@ class Telegram:
         )
 
     async def fetch(self, source: str) -> AsyncIterator[bytes]:
-        file = await self._ask("getFile", file_id=source)
+        try:
+            file = await self._ask("getFile", file_id=source)
+        except BadRequest as error:
+            # A bot gets files of at most 20 MB (Bot API, getFile).
+            raise BadRequest("too_large" if "too big" in error.message else "gone") from None
         path = get_text(file, "file_path")
         if not path:
             raise BadRequest("gone")
@@ -229,8 +242,11 @@ class Telegram:
         async for part in self._api.fetch(url):
             yield part
 
-    async def _ask(self, method: str, *, sends: bool = False, **asked: Any) -> Any:
-        answer = await self._api.call("POST", f"/bot{self._token}/{method}", json=asked, sends=sends)
+    async def _ask(
+        self, method: str, *, sends: bool = False, patience: float | None = None, **asked: Any
+    ) -> Any:
+        path = f"/bot{self._token}/{method}"
+        answer = await self._api.call("POST", path, json=asked, sends=sends, patience=patience)
         if answer.status == 200 and get(answer.body, "ok") is True and "result" in answer.body:
             return answer.body["result"]
         if answer.status == 200:
@@ -243,7 +259,8 @@ def _judge(answer: Answer) -> DeliveryError:
     words = f"Telegram: {get_text(answer.body, 'description')[:200]} ({answer.status})"
     parameters = get_dict(answer.body, "parameters")
     if answer.status == 429:
-        return Retryable(words, float(get_count(parameters, "retry_after") or answer.retry_after or 1.0))
+        wait = get_count(parameters, "retry_after") or answer.retry_after or 1.0
+        return Retryable(words, min(float(wait), LONGEST_WAIT))
     if answer.status >= 500:
         return Retryable(words, answer.retry_after)
     if answer.status in (401, 404, 409):
@@ -253,18 +270,30 @@ def _judge(answer: Answer) -> DeliveryError:
     return BadRequest(words)
 
 
+def _report_bad_token(error: ChannelBroken) -> SetupReport:
+    return SetupReport("", findings=(Finding(Level.BROKEN, "token_rejected", error.message),))
+
+
 def _judge_webhook(info: Any, webhook_url: str) -> Iterator[Finding]:
     """How the webhook stands; a bot that is polled has none."""
     url = get_text(info, "url")
     pending = get_count(info, "pending_update_count") or 0
     if url != webhook_url:
         yield Finding(Level.BROKEN, "webhook_elsewhere" if url else "webhook_removed")
-    elif error := get_text(info, "last_error_message"):
-        yield Finding(Level.WARNING if pending else Level.OK, "webhook_error", error[:200])
+    elif pending and (error := get_text(info, "last_error_message")):
+        yield Finding(Level.WARNING, "webhook_error", error[:200])
+    elif not _asks_for_all(info):
+        yield Finding(Level.WARNING, "events_missing")
     else:
         yield Finding(Level.OK, "webhook_set" if webhook_url else "polling")
     if pending >= MANY_PENDING:
         yield Finding(Level.WARNING, "pending_updates", str(pending))
+
+
+def _asks_for_all(info: Any) -> bool:
+    """Whether everything that we read is sent; no list stands for the usual (Bot API, WebhookInfo)."""
+    allowed = get_texts(info, "allowed_updates")
+    return not allowed or set(UPDATES) <= set(allowed)
 
 
 # --- Updates.
@@ -274,8 +303,10 @@ def _read_message(update: Mapping[str, Any], message: Mapping[str, Any]) -> Chan
     chat_id, message_id = get_text(message, "chat", "id"), get_text(message, "message_id")
     if not _is_private(message) or not message_id:
         return _other(update)
-    text = get_text(message, "text") or get_text(message, "caption")
-    start = _START.fullmatch(text)
+    text, attachments = _read_words(message), tuple(_read_attachments(message))
+    if not text and not attachments:
+        return _other(update)
+    start = _START.fullmatch(get_text(message, "text"))
     code: EntryToken | None = parse_entry_token(start[1] or "") if start else None
     return ChannelEvent(
         kind=EventKind.OPENED if start else EventKind.MESSAGE,
@@ -285,12 +316,18 @@ def _read_message(update: Mapping[str, Any], message: Mapping[str, Any]) -> Chan
         at=_moment(message),
         code=code,
         text="" if start else text,
-        attachments=tuple(_read_attachments(message)),
+        attachments=attachments,
         message_id=message_id,
         reply_to=get_text(message, "reply_to_message", "message_id"),
         profile=_read_profile(get_dict(message, "from")),
         raw=update,
     )
+
+
+def _read_words(message: Mapping[str, Any]) -> str:
+    """What the message says; of a poll its question, of a die its emoji."""
+    places = (("text",), ("caption",), ("poll", "question"), ("dice", "emoji"))
+    return next((words for place in places if (words := get_text(message, *place))), "")
 
 
 def _read_edit(update: Mapping[str, Any], message: Mapping[str, Any]) -> ChannelEvent:
@@ -304,7 +341,7 @@ def _read_edit(update: Mapping[str, Any], message: Mapping[str, Any]) -> Channel
         chat_id=event.chat_id,
         user_id=event.user_id,
         at=_moment(message, "edit_date"),
-        text=get_text(message, "text") or get_text(message, "caption"),
+        text=_read_words(message),
         attachments=event.attachments,
         message_id=event.message_id,
         profile=event.profile,
@@ -314,10 +351,10 @@ def _read_edit(update: Mapping[str, Any], message: Mapping[str, Any]) -> Channel
 
 def _read_callback(update: Mapping[str, Any], query: Mapping[str, Any]) -> ChannelEvent:
     """A button's press; the message that it stands under may be too old to be told of."""
-    user = get_text(query, "from", "id")
-    chat_id = get_text(query, "message", "chat", "id") or user
-    number = get_text(query, "id")
-    if not number or not chat_id:
+    user, number = get_text(query, "from", "id"), get_text(query, "id")
+    message = get_dict(query, "message")
+    chat_id = get_text(message, "chat", "id") or user
+    if not number or not chat_id or (message and not _is_private(message)):
         return _other(update)
     payload = get_text(query, "data")
     return ChannelEvent(
@@ -325,7 +362,7 @@ def _read_callback(update: Mapping[str, Any], query: Mapping[str, Any]) -> Chann
         event_id=f"callback:{number}",
         chat_id=chat_id,
         user_id=user,
-        at=_moment(get_dict(query, "message")),
+        at=_moment(message),
         text=_label_of(query, payload),
         payload=payload,
         profile=_read_profile(get_dict(query, "from")),

@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from telegram import Update
 
-from knopka.channels._http import Api
-from knopka.channels.telegram import SECRET_HEADER, Telegram
+from knopka.channels._http import LONGEST_WAIT, Api
+from knopka.channels.telegram import POLL_SECONDS, SECRET_HEADER, UPDATES, Telegram
 from knopka.domain.errors import BadRequest, ChannelBroken, ChatGone, DeliveryError, Retryable
 from knopka.domain.messaging import (
     AttachmentKind,
@@ -23,9 +24,11 @@ from knopka.domain.messaging import (
 )
 from tests.channels.contract import KEY, SILENCE, WEBHOOK, ChannelContract, Fault, Hook, Platform
 
+HERE = Path(__file__).parent
 TOKEN = "100200300:AAToken-of-the-bot"
 SECRET = "s3cret_TOKEN-1"
 CODE = "k1Zm9vYmFyQUJDREVGR0hJSktMTU5PUF"
+PRIVATE = {"id": 55, "type": "private", "first_name": "Ivan"}
 CHAT = {"id": -100, "type": "supergroup", "title": "All"}
 
 
@@ -39,7 +42,7 @@ def update(**found: Any) -> bytes:
 
 
 class TestTelegram(ChannelContract):
-    samples = Path(__file__).parent
+    samples = HERE
     secret = SECRET
     hidden = (TOKEN, SECRET)
     chat_id = "55"
@@ -49,11 +52,17 @@ class TestTelegram(ChannelContract):
         update(my_chat_member={"chat": CHAT, "date": 1, "new_chat_member": {"status": "kicked"}}),
         update(message={"date": 1}),
         update(callback_query={}),
+        update(callback_query={"id": "1", "from": {"id": 55}, "message": {"message_id": 1, "chat": CHAT}}),
+        update(message={"message_id": 1, "date": 1, "chat": PRIVATE, "pinned_message": {"message_id": 2}}),
+        update(edited_message={"message_id": 1, "date": 1, "edit_date": 2, "chat": PRIVATE}),
         update(),
     )
     unreadable = (b'{"message":{}}', b'{"update_id":"x"}')
     faults = (
         Fault("flood", refusal(429, "Too Many Requests: retry after 7", retry_after=7), Retryable, 7.0),
+        Fault(
+            "flood for ever", refusal(429, "Too Many Requests", retry_after=10**9), Retryable, LONGEST_WAIT
+        ),
         Fault("flood without a figure", refusal(429, "Too Many Requests"), Retryable, 1.0),
         *(Fault(f"status {status}", httpx.Response(status), Retryable) for status in (500, 502, 503, 504)),
         Fault("blocked", refusal(403, "Forbidden: bot was blocked by the user"), ChatGone),
@@ -85,7 +94,7 @@ def make(platform: Platform = SILENCE, **values: str) -> Telegram:
 
 
 def read(name: str) -> ChannelEvent:
-    (event,) = make().parse((Path(__file__).parent / f"{name}.json").read_bytes())
+    (event,) = make().parse((HERE / f"{name}.json").read_bytes())
     return event
 
 
@@ -107,8 +116,13 @@ def ok(result: Any) -> dict[str, Any]:
         ("message__start_alone", EventKind.OPENED, None),
         ("message__start_foreign", EventKind.OPENED, None),
         ("message__text", EventKind.MESSAGE, None),
+        ("message__poll", EventKind.MESSAGE, None),
+        ("message__dice", EventKind.MESSAGE, None),
+        ("message__album_part", EventKind.MESSAGE, None),
         ("edited_message__text", EventKind.EDITED, None),
+        ("edited_message__live_location", EventKind.EDITED, None),
         ("callback_query__press", EventKind.CALLBACK, None),
+        ("callback_query__old_message", EventKind.CALLBACK, None),
         ("my_chat_member__kicked", EventKind.BLOCKED, None),
         ("my_chat_member__member", EventKind.UNBLOCKED, None),
     ],
@@ -122,6 +136,34 @@ def test_the_command_of_start_is_no_word_of_the_visitors() -> None:
     assert read("message__start_with_code").text == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("message__album_part", "С двух сторон"),
+        ("message__poll", "Чай или кофе?"),
+        ("message__dice", "🎲"),
+        ("callback_query__old_message", "b:1:2:4"),
+    ],
+)
+def test_what_has_no_text_says_what_it_shows(name: str, words: str) -> None:
+    assert read(name).text == words
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.json")))
+def test_another_library_reads_the_samples_as_we_do(name: str) -> None:
+    event = read(name)
+    update = Update.de_json(json.loads((HERE / f"{name}.json").read_text()), None)
+    assert update is not None
+    assert update.effective_user is not None
+    assert str(update.effective_user.id) == event.user_id
+    if event.profile is not None:
+        assert update.effective_user.full_name == event.profile.name
+    message = update.effective_message
+    if message is not None:
+        assert str(message.message_id) == (event.message_id or str(message.message_id))
+        assert str(message.chat.id) == event.chat_id
+
+
 @pytest.mark.parametrize("text", ["/start me up please", "/starting", "say /start", "/start " + "x" * 65])
 def test_what_only_looks_like_start_is_a_message(text: str) -> None:
     message = {"message_id": 1, "date": 1, "chat": {"id": 55, "type": "private"}, "text": text}
@@ -130,7 +172,7 @@ def test_what_only_looks_like_start_is_a_message(text: str) -> None:
 
 
 def test_S_HOOK_05_a_number_that_begins_anew_makes_no_other_message() -> None:
-    body = json.loads((Path(__file__).parent / "message__text.json").read_text())
+    body = json.loads((HERE / "message__text.json").read_text())
     again = make().parse(json.dumps({**body, "update_id": 5}).encode())
     assert again[0].event_id == read("message__text").event_id
 
@@ -214,6 +256,17 @@ async def test_set_up_sets_the_webhook_with_its_secret() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("status", [401, 404])
+async def test_a_token_that_nobody_knows_is_a_finding(status: int) -> None:
+    platform = Platform({"getMe": refusal(status, "Unauthorized")})
+    for asks in (make(platform).setup, make(platform).check):
+        report = await asks(WEBHOOK)
+        assert [(finding.level, finding.code) for finding in report.findings] == [
+            (Level.BROKEN, "token_rejected")
+        ]
+
+
+@pytest.mark.anyio
 async def test_without_a_public_address_telegram_is_asked_for_news() -> None:
     platform = Platform({"getMe": BOT, "deleteWebhook": ok(True)})
     report = await make(platform).setup("")
@@ -225,6 +278,9 @@ async def test_without_a_public_address_telegram_is_asked_for_news() -> None:
     ("info", "level", "codes"),
     [
         ({"url": WEBHOOK, "pending_update_count": 0}, Level.OK, ["webhook_set"]),
+        ({"url": WEBHOOK, "allowed_updates": [*UPDATES, "poll"]}, Level.OK, ["webhook_set"]),
+        ({"url": WEBHOOK, "allowed_updates": ["message"]}, Level.WARNING, ["events_missing"]),
+        ({"url": WEBHOOK, "last_error_message": "Timeout, long ago"}, Level.OK, ["webhook_set"]),
         ({"url": ""}, Level.BROKEN, ["webhook_removed"]),
         ({"url": "https://other.example/"}, Level.BROKEN, ["webhook_elsewhere"]),
         (
@@ -247,6 +303,7 @@ async def test_a_poll_goes_on_behind_the_last_update() -> None:
     polled = await make(platform).poll("81")
     assert (len(polled.bodies), polled.cursor) == (2, "83")
     assert asked(platform, "getUpdates")["offset"] == 81
+    assert platform.requests[0].extensions["timeout"]["read"] > POLL_SECONDS
     nothing = await make(Platform({"getUpdates": ok([])})).poll("83")
     assert (nothing.bodies, nothing.cursor) == ((), "83")
 
@@ -268,6 +325,17 @@ async def test_a_file_is_fetched_by_its_id() -> None:
     parts = [part async for part in make(platform).fetch("photo-x")]
     assert b"".join(parts) == b"JPEG"
     assert platform.requests[-1].url.path == f"/file/bot{TOKEN}/photos/1.jpg"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [("Bad Request: file is too big", "too_large"), ("Bad Request: wrong file_id", "gone")],
+)
+async def test_a_file_that_telegram_does_not_give_has_a_reason(words: str, reason: str) -> None:
+    platform = Platform({"getFile": refusal(400, words)})
+    with pytest.raises(BadRequest, match=f"^{reason}$"):
+        [part async for part in make(platform).fetch("photo-x")]
 
 
 @pytest.mark.anyio
