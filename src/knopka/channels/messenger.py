@@ -118,6 +118,7 @@ class Messenger:
             "“on” if Meta has approved Human Agent for the app: operators may answer for 7 days.",
             is_required=False,
         ),
+        Parameter("greeting", "The words in the visitor's input; else “Здравствуйте!”.", is_required=False),
     )
 
     def __init__(self, config: ChannelConfig, api: Api) -> None:

@@ -103,6 +103,10 @@ class Viber:
         Parameter(
             "sender_name", "Who writes, at most 28 characters; else the bot's own name.", is_required=False
         ),
+        Parameter("greeting", "The words in the visitor's input; else “Здравствуйте!”.", is_required=False),
+        Parameter(
+            "welcome", "Said when the chat is first opened; else a sentence of ours.", is_required=False
+        ),
     )
 
     def __init__(self, config: ChannelConfig, api: Api) -> None:

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from viberbot import Api as ViberApi  # type: ignore[import-untyped]  # it has no types
+from viberbot import Api as ViberApi
 from viberbot import BotConfiguration
-from viberbot.api.viber_requests import (  # type: ignore[import-untyped]  # it has no types
+from viberbot.api.viber_requests import (
     ViberConversationStartedRequest,
     create_request,
 )
