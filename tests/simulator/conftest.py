@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from knopka.simulator.faults import parse_fault
 from knopka.simulator.run import run_simulator
 from knopka.simulator.simulator import Simulator
 from knopka.simulator.world import Chat, Line, Side
-from tests.simulator.receiver import Received, Receiver, receiving
+from tests.simulator.receiver import Received, Receiver, confirm, receiving
 
 TELEGRAM = TelegramAccount("123456:AAtelegramTESTtokenAAAAAAAAAAAAAAAA", "shop_bot", "Shop")
 MESSENGER = MessengerAccount("100200300", "EAAB-page-token", "555", "app-secret", "shop.page", "Shop")
@@ -22,6 +23,8 @@ VIBER = ViberAccount("4453b6ac12345678-e02c5f12174805f9-knopkatesttoken1", "shop
 VK = VkAccount(123, "vk1.a.community-token", "shop_vk", "Shop")
 CODE = "k1Zm9vYmFyQUJDREVGR0hJSktMTU5PUA"
 """A link code, as the button makes them."""
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts nobody and costs nothing to load: nothing here speaks TLS."""
 
 
 @dataclass
@@ -177,16 +180,21 @@ def last_of(chat: Chat, side: Side) -> Line:
     return [line for line in chat.lines if line.side is side][-1]
 
 
+@pytest.fixture(scope="module")
+async def receiver() -> AsyncIterator[Receiver]:
+    """One webhook's server for the tests of a file."""
+    async with receiving() as receiver:
+        yield receiver
+
+
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage(receiver: Receiver) -> AsyncIterator[Stage]:
+    receiver.got, receiver.answer = [], confirm
     server = await run_simulator(pace=0.001)
     try:
         for account in (TELEGRAM, MESSENGER, VIBER, VK):
             server.simulator.add_account(account)
-        async with (
-            receiving() as hook,
-            httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=5) as http,
-        ):
-            yield Stage(server.url, server.simulator, hook, http)
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=PLAIN, timeout=5) as http:
+            yield Stage(server.url, server.simulator, receiver, http)
     finally:
         await server.stop()

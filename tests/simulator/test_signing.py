@@ -15,8 +15,9 @@ SECRET = "knopka-test-app-secret"
 TOKEN = "4453b6ac12345678-e02c5f12174805f9-knopkatesttoken1"
 POSTBACK = (
     b'{"object":"page","entry":[{"id":"100200300","time":1767225600000,"messaging":[{"sender":{"id":"7001"},'
-    b'"recipient":{"id":"100200300"},"timestamp":1767225600123,"postback":{"mid":"m_AAA","title":"Get Started",'
-    b'"payload":"GET_STARTED","referral":{"ref":"kn_Zm9vYmFy-01","source":"SHORTLINK","type":"OPEN_THREAD"}}}]}]}'
+    b'"recipient":{"id":"100200300"},"timestamp":1767225600123,"postback":{"mid":"m_AAA",'
+    b'"title":"Get Started","payload":"GET_STARTED","referral":{"ref":"kn_Zm9vYmFy-01",'
+    b'"source":"SHORTLINK","type":"OPEN_THREAD"}}}]}]}'
 )
 CYRILLIC = (
     rb'{"object":"page","entry":[{"id":"100200300","time":1767225601000,"messaging":[{"sender":{"id":"7001"},'

@@ -218,7 +218,7 @@ async def test_an_inline_button_brings_its_data_and_is_answered(stage: Stage, bo
 async def test_callback_data_has_at_most_64_bytes(stage: Stage, bot: Bot) -> None:
     chat = started(stage)
     keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("Yes", callback_data="ж" * 33)]])
-    with pytest.raises(BadRequest, match="(?i)button_data_invalid"):
+    with pytest.raises(BadRequest, match=r"(?i)button_data_invalid"):
         await bot.send_message(int(chat.user_id), "Sure?", reply_markup=keyboard)
 
 
@@ -299,7 +299,7 @@ async def test_a_long_poll_ends_with_the_first_update(stage: Stage, bot: Bot) ->
     chat = started(stage)
     await bot.get_updates(offset=(await bot.get_updates())[-1].update_id + 1)
     polling = asyncio.create_task(bot.get_updates(timeout=20))
-    while stage.simulator.telegram.houses["shop_bot"].poll is None:
+    while stage.simulator.telegram.houses["shop_bot"].poll is None:  # noqa: ASYNC110 # it tells nobody
         await asyncio.sleep(0)
     stage.simulator.say(chat, "Now")
     [update] = await polling

@@ -103,7 +103,7 @@ class Courier:
         self.world = world
         self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False)
         self._lanes: dict[tuple[Kind, str, str], deque[Push]] = {}
-        self._held: dict[tuple[Kind, str], Push] = {}
+        self._held: dict[tuple[Kind, str], tuple[Push, asyncio.Task[None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._manners: dict[Kind, Manners] = {}
 
@@ -112,9 +112,13 @@ class Courier:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on by itself until it ends or the simulator does."""
+        _ = self._begin(work)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def settled(self) -> None:
         """Return when everything is delivered, given up, or was never to be delivered."""
@@ -149,23 +153,23 @@ class Courier:
         place = (push.kind, push.account)
         held = self._held.pop(place, None)
         if held is not None:
-            held.lane = push.lane
+            overtaken, timer = held
+            timer.cancel()
+            overtaken.lane = push.lane
             self._enqueue(push)
-            self._enqueue(held)
+            self._enqueue(overtaken)
             return
         fault = self.world.faults.take_push(*place, Trouble.REORDER)
         if fault is None:
             self._enqueue(push)
         else:
-            self._held[place] = push
-            self.start(self._let_go(push, fault.seconds))
+            self._held[place] = push, self._begin(self._let_go(push, fault.seconds))
 
     async def _let_go(self, push: Push, seconds: float) -> None:
         """Send a push that was held back for another to overtake it, when no other comes."""
         await asyncio.sleep(seconds)
-        if self._held.get((push.kind, push.account)) is push:
-            del self._held[push.kind, push.account]
-            self._enqueue(push)
+        del self._held[push.kind, push.account]
+        self._enqueue(push)
 
     def _enqueue(self, push: Push) -> None:
         lane = (push.kind, push.account, push.lane)
