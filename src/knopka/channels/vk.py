@@ -14,6 +14,7 @@ from knopka.channels._http import Api
 from knopka.channels._json import (
     get,
     get_count,
+    get_degrees,
     get_dict,
     get_dicts,
     get_moment_or_epoch,
@@ -69,6 +70,8 @@ MOST_PAYLOAD = 255
 MOST_IN_ROW = 5
 TITLE = "knopka"
 """The callback server's name in the community's settings; VK takes 14 characters."""
+
+NEEDS_ADDRESS = Finding(Level.BROKEN, "needs_public_address")
 
 _STARTS = ("start", "начать")
 """What the community's own Start button writes, in the languages that VK shows it in."""
@@ -174,7 +177,9 @@ class VK:
         payload = _read_payload(get_text(message, "payload"))
         if kind is EventKind.MESSAGE and _is_start(message):
             kind = EventKind.OPENED
-        text = get_text(message, "text") or get_text(message, "body")
+        text, attachments = _read_words(message), tuple(_read_attachments(message))
+        if kind is EventKind.MESSAGE and not (text or attachments or code):
+            return _event(sent, raw, EventKind.OTHER, "")
         return _event(
             sent,
             raw,
@@ -185,7 +190,7 @@ class VK:
             at=_moment(message),
             code=code if kind in (EventKind.MESSAGE, EventKind.OPENED) else None,
             text="" if kind is EventKind.OPENED else text,
-            attachments=tuple(_read_attachments(message)),
+            attachments=attachments,
             message_id=get_text(message, "id") or get_text(message, "conversation_message_id"),
             reply_to=get_text(message, "reply_message", "id"),
             payload=payload,
@@ -207,10 +212,9 @@ class VK:
     # --- Set-up.
 
     async def setup(self, webhook_url: str) -> SetupReport:
-        title, values, findings = await self._introduce()
+        title, values = await self._introduce()
         if not webhook_url:
-            findings.append(Finding(Level.BROKEN, "needs_public_address"))
-            return SetupReport(title, values, tuple(findings))
+            return SetupReport(title, values, (NEEDS_ADDRESS,))
         confirmation = await self._ask("groups.getCallbackConfirmationCode", group_id=self._group_id)
         values["confirmation"] = get_text(confirmation, "code")
         # VK asks for the code at once, while the server is being added, so it is known by then.
@@ -229,35 +233,26 @@ class VK:
             api_version=VERSION,
             **on,
         )
-        findings.append(Finding(Level.OK, "webhook_set"))
-        return SetupReport(title, values, tuple(findings))
+        return SetupReport(title, values, (_judge_server(await self._find_server(webhook_url)),))
 
     async def check(self, webhook_url: str) -> SetupReport:
-        title, values, findings = await self._introduce()
-        server = await self._find_server(webhook_url)
-        match get_text(server, "status"):
-            case "ok":
-                findings.append(Finding(Level.OK, "webhook_set"))
-            case "wait" | "unconfigured":
-                findings.append(Finding(Level.WARNING, "webhook_unconfirmed"))
-            case "failed":
-                findings.append(Finding(Level.WARNING, "webhook_error"))
-            case _:
-                findings.append(Finding(Level.BROKEN, "webhook_removed"))
-        return SetupReport(title, values, tuple(findings))
+        title, values = await self._introduce()
+        if not webhook_url:
+            return SetupReport(title, values, (NEEDS_ADDRESS,))
+        return SetupReport(title, values, (_judge_server(await self._find_server(webhook_url)),))
 
     async def leave(self) -> None:
         server_id = self._config.values.get("server_id", "")
         if server_id:
             await self._ask("groups.deleteCallbackServer", group_id=self._group_id, server_id=server_id)
 
-    async def _introduce(self) -> tuple[str, dict[str, str], list[Finding]]:
+    async def _introduce(self) -> tuple[str, dict[str, str]]:
         """The community's name, which also proves that the token is good."""
         answer = await self._ask("groups.getById", group_id=self._group_id)
         found = get_dicts(answer, "groups") or get_dicts({"groups": answer}, "groups")
         group = found[0] if found else {}
         values = {"screen_name": get_text(group, "screen_name")}
-        return get_text(group, "name") or f"club{self._group_id}", values, []
+        return get_text(group, "name") or f"club{self._group_id}", values
 
     async def _find_server(self, webhook_url: str) -> dict[str, Any]:
         answer = await self._ask("groups.getCallbackServers", group_id=self._group_id)
@@ -298,7 +293,10 @@ class VK:
         if message.buttons:
             form["keyboard"] = _write_keyboard(message.buttons)
         answer = await self._ask("messages.send", sends=True, **form)
-        return SentMessage(get_text({"id": answer}, "id") or get_text(answer, "message_id"))
+        message_id = get_text({"id": answer}, "id") or get_text(answer, "message_id")
+        if not message_id:
+            raise Uncertain("VK's answer could not be read.")
+        return SentMessage(message_id)
 
     async def answer_callback(self, event: ChannelEvent) -> None:
         """Without an answer the button shows that it waits for a minute."""
@@ -350,6 +348,20 @@ class VK:
         if error:
             raise _judge(error)
         return answer.body.get("response")
+
+
+def _judge_server(server: Mapping[str, Any]) -> Finding:
+    """How the callback server stands (VK API, groups.getCallbackServers): until VK has got the community's
+    code from us it sends nothing else, and where it got another answer it does not ask again by itself."""
+    match get_text(server, "status"):
+        case "ok":
+            return Finding(Level.OK, "webhook_set")
+        case "wait" | "unconfigured":
+            return Finding(Level.WARNING, "webhook_unconfirmed")
+        case "failed":
+            return Finding(Level.BROKEN, "webhook_unconfirmed")
+        case _:
+            return Finding(Level.BROKEN, "webhook_removed")
 
 
 def _judge(error: Mapping[str, Any]) -> DeliveryError:
@@ -454,17 +466,26 @@ def _read_payload(text: str) -> str:
     return ours if isinstance(ours, str) else text[:MOST_PAYLOAD]
 
 
+def _read_words(message: Mapping[str, Any]) -> str:
+    """What the message says, and below that, quoted, what it passes on of others."""
+    passed_on = [get_text(one, "text") for one in get_dicts(message, "fwd_messages")]
+    quoted = [f"> {line}" for words in passed_on for line in words.splitlines()]
+    own = get_text(message, "text") or get_text(message, "body")
+    return "\n".join([own, *quoted] if own else quoted)
+
+
 def _read_attachments(message: Mapping[str, Any]) -> Iterator[InAttachment]:
-    for item in get_dicts(message, "attachments"):
-        kind = get_text(item, "type")
-        yield from _read_attachment(kind, get_dict(item, kind))
+    for one in (message, *get_dicts(message, "fwd_messages")):
+        for item in get_dicts(one, "attachments"):
+            kind = get_text(item, "type")
+            yield from _read_attachment(kind, get_dict(item, kind))
     place = get_dict(message, "geo")
     if place:
         yield InAttachment(
             kind=AttachmentKind.LOCATION,
             title=get_text(place, "place", "title"),
-            latitude=get_number(place, "coordinates", "latitude"),
-            longitude=get_number(place, "coordinates", "longitude"),
+            latitude=get_degrees(place, "coordinates", "latitude"),
+            longitude=get_degrees(place, "coordinates", "longitude"),
         )
 
 

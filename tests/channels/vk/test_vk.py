@@ -12,7 +12,7 @@ import pytest
 
 from knopka.channels._http import Api
 from knopka.channels.vk import VK
-from knopka.domain.errors import BadRequest, ChannelBroken, ChatGone, Retryable
+from knopka.domain.errors import BadRequest, ChannelBroken, ChatGone, Retryable, Uncertain
 from knopka.domain.messaging import (
     AttachmentKind,
     Button,
@@ -47,6 +47,7 @@ class TestVk(ChannelContract):
         other("confirmation"),
         other("message_new", {"message": {"peer_id": 2_000_000_001, "from_id": 77, "text": "to all"}}),
         other("message_new"),
+        other("message_new", {"message": {"peer_id": 77, "from_id": 77, "text": "", "id": 9}}),
         other("message_deny"),
     )
     unreadable = (b'{"type":1}', b'{"type":""}', b'{"object":{}}')
@@ -58,6 +59,7 @@ class TestVk(ChannelContract):
         *(Fault(f"error {code}", error(code), ChatGone) for code in (900, 901, 902, 936, 950)),
         *(Fault(f"error {code}", error(code), ChannelBroken) for code in (5, 7, 14, 15, 27, 38, 912)),
         *(Fault(f"error {code}", error(code), BadRequest) for code in (100, 911, 913, 914, 0)),
+        Fault("a message without a number", {"response": []}, Uncertain),
         Fault("its own error", httpx.Response(502, text="<html>"), Retryable),
         Fault("too many", httpx.Response(429, headers={"retry-after": "7"}), Retryable, 7.0),
     )
@@ -150,6 +152,12 @@ def test_each_attachment_is_what_it_is(name: str, kind: AttachmentKind, source: 
     assert (first.kind, first.source) == (kind, source)
 
 
+def test_what_is_passed_on_stands_below_as_a_quotation() -> None:
+    event = read("message_new__forwarded")
+    assert event.text == "> Заказ 15:\n> чай, 2 пачки"
+    assert [one.source for one in event.attachments] == ["https://sun9-1.userapi.com/f.jpg"]
+
+
 def test_what_a_button_of_ours_carries_comes_back() -> None:
     assert read("message_new__button").payload == "b:1:2:3"
     assert read("message_event__press").payload == "b:1:2:3"
@@ -193,12 +201,17 @@ GROUP = {"response": {"groups": [{"id": 123, "name": "The tea shop", "screen_nam
 @pytest.mark.anyio
 @pytest.mark.parametrize("group", [GROUP, {"response": GROUP["response"]["groups"]}])
 async def test_set_up_places_one_callback_server(group: dict[str, Any]) -> None:
+    def add_server(_request: httpx.Request) -> httpx.Response:
+        stands = [{"id": 4, "url": WEBHOOK, "status": "ok"}]
+        platform.answers["groups.getCallbackServers"] = {"response": {"count": 1, "items": stands}}
+        return httpx.Response(200, json={"response": {"server_id": 4}})
+
     platform = Platform(
         {
             "groups.getById": group,
             "groups.getCallbackConfirmationCode": {"response": {"code": "c0de"}},
             "groups.getCallbackServers": {"response": {"count": 0, "items": []}},
-            "groups.addCallbackServer": {"response": {"server_id": 4}},
+            "groups.addCallbackServer": add_server,
             "groups.setCallbackSettings": {"response": 1},
         }
     )
@@ -218,7 +231,7 @@ async def test_set_up_places_one_callback_server(group: dict[str, Any]) -> None:
     [
         ("ok", Level.OK, "webhook_set"),
         ("wait", Level.WARNING, "webhook_unconfirmed"),
-        ("failed", Level.WARNING, "webhook_error"),
+        ("failed", Level.BROKEN, "webhook_unconfirmed"),
         (None, Level.BROKEN, "webhook_removed"),
     ],
 )
@@ -234,9 +247,45 @@ async def test_a_check_tells_how_the_callback_server_stands(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("status", ["wait", "failed"])
+async def test_set_up_tells_when_vk_has_not_confirmed_the_address(status: str) -> None:
+    stands = [{"id": 4, "url": WEBHOOK, "status": status}]
+    platform = Platform(
+        {
+            "groups.getById": GROUP,
+            "groups.getCallbackConfirmationCode": {"response": {"code": "c0de"}},
+            "groups.getCallbackServers": {"response": {"count": 1, "items": stands}},
+            "groups.editCallbackServer": {"response": 1},
+            "groups.setCallbackSettings": {"response": 1},
+        }
+    )
+    report = await make(platform).setup(WEBHOOK)
+    assert [finding.code for finding in report.findings] == ["webhook_unconfirmed"]
+    assert report.values["confirmation"] == "c0de"
+
+
+@pytest.mark.anyio
 async def test_without_a_public_address_vk_cannot_reach_us() -> None:
-    report = await make(Platform({"groups.getById": GROUP})).setup("")
-    assert [finding.code for finding in report.findings] == ["needs_public_address"]
+    channel = make(Platform({"groups.getById": GROUP}))
+    for report in (await channel.setup(""), await channel.check("")):
+        assert [finding.code for finding in report.findings] == ["needs_public_address"]
+
+
+@pytest.mark.anyio
+async def test_a_repeat_of_a_server_that_was_removed_there_makes_a_new_one() -> None:
+    platform = Platform(
+        {
+            "groups.getById": GROUP,
+            "groups.getCallbackConfirmationCode": {"response": {"code": "c0de"}},
+            "groups.getCallbackServers": {"response": {"count": 0, "items": []}},
+            "groups.editCallbackServer": error(100),
+            "groups.addCallbackServer": {"response": {"server_id": 5}},
+            "groups.setCallbackSettings": {"response": 1},
+        }
+    )
+    report = await make(platform, server_id="4").setup(WEBHOOK)
+    assert form(platform.asked("groups.editCallbackServer")[0])["server_id"] == "4"
+    assert report.values["server_id"] == "5"
 
 
 @pytest.mark.anyio
