@@ -55,7 +55,8 @@ class FolderStore:
 def _keep(source: Path, target: Path) -> None:
     """Copy a file so that after a power cut there is the whole of it or nothing under its name."""
     new = [folder for folder in (target.parent, *target.parent.parents[:2]) if not folder.exists()]
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in reversed(new):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = target.with_name(target.name.partition(".")[0] + _DRAFT)
     try:
         with source.open("rb") as given, create_file(draft) as copy:

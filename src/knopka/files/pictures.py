@@ -37,6 +37,7 @@ class Redrawn(msgspec.Struct, forbid_unknown_fields=True):
 
 WORKER = (sys.executable, "-P", str(Path(__file__).with_name("worker.py")))
 """Started by its path: so it loads Pillow, and nothing of ours."""
+MOST_SAID = 1024
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 """Of our environment a worker sees this alone: no secret is in it."""
 
@@ -60,12 +61,12 @@ class Pictures:
         async with self._gate, self._running(source, target) as worker:
             try:
                 async with asyncio.timeout(self._limits.seconds):
-                    line = await _line(worker)
+                    said = await _listen(worker)
                     code = await worker.wait()
             except TimeoutError:
                 raise Refused("broken") from None
         try:
-            told = msgspec.json.decode(line, type=Redrawn)
+            told = msgspec.json.decode(said, type=Redrawn)
         except msgspec.DecodeError:
             raise Refused("broken") from None
         if told.refused is not None or told.mime is None or code != 0:
@@ -90,18 +91,16 @@ class Pictures:
             if worker.returncode is None:
                 with suppress(ProcessLookupError):
                     worker.kill()
-                await worker.wait()
+                await worker.communicate()
 
 
 PICTURE_WORKERS = Pictures()
 """The bound is the machine's, so there is one for the whole process."""
 
 
-async def _line(worker: asyncio.subprocess.Process) -> bytes:
-    """What the worker says; of more than a line's usual length nothing."""
-    if worker.stdout is None:
-        return b""
-    try:
-        return await worker.stdout.readline()
-    except ValueError:  # longer than the reader's limit
-        return b""
+async def _listen(worker: asyncio.subprocess.Process) -> bytes:
+    """What the worker says until it falls silent; of a long speech the beginning, which is then no JSON."""
+    said = b""
+    while worker.stdout is not None and (part := await worker.stdout.read(MOST_SAID)):
+        said = (said + part)[:MOST_SAID]
+    return said

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ class S3Address:
         """Raises InvalidInput, which repeats nothing of the address: the secret is in it."""
         found = _S3.fullmatch(text)
         options = dict(parse_qsl(found["options"] or "", keep_blank_values=True)) if found else {}
-        if found is None or not set(options) <= {"region", "insecure"}:
+        if found is None or int(found["port"] or 0) > 65535 or not set(options) <= {"region", "insecure"}:
             raise InvalidInput(
                 Fault(
                     "KNOPKA_FILES",
@@ -62,7 +63,7 @@ class S3Address:
 
 
 _S3 = re.compile(
-    r"s3://(?P<key>[^:@/?#]+):(?P<secret>[^:@/?#]+)@(?P<host>[A-Za-z0-9.-]+(:[0-9]{1,5})?)"
+    r"s3://(?P<key>[^:@/?#]+):(?P<secret>[^:@/?#]+)@(?P<host>[A-Za-z0-9.-]+(:(?P<port>[0-9]{1,5}))?)"
     r"(?P<path>(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/?)(\?(?P<options>[^#]*))?"
 )
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -118,7 +119,8 @@ class S3Store:
         return Opened(int(size), safe_mime(mime), self._parts(name))
 
     async def delete(self, name: str) -> None:
-        await self._expect(await self._send(self._request("DELETE", name)), 200, 204, 404)
+        with suppress(NotFound):
+            await self._expect(await self._send(self._request("DELETE", name)), 200, 204)
 
     async def check(self) -> str | None:
         return await try_out(self)

@@ -7,6 +7,7 @@ nothing of ours, so that a process costs no more than Pillow.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -23,7 +24,6 @@ from PIL import (
     ImageSequence,
     JpegImagePlugin,
     PngImagePlugin,
-    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -125,7 +125,9 @@ def main(source: str, target: str, limits: str) -> None:
         told = redraw(source, target, pixels=allowed["pixels"], frames=allowed["frames"])
     except (TooLarge, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         told = {"refused": "too_large"}
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
+    except OSError as error:
+        told = {"refused": "too_large" if error.errno == errno.EFBIG else "broken"}
+    except (SyntaxError, ValueError, EOFError):
         told = {"refused": "broken"}
     sys.stdout.write(json.dumps(told) + "\n")
 
