@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -217,14 +218,11 @@ class VK:
             return SetupReport(title, values, (NEEDS_ADDRESS,))
         confirmation = await self._ask("groups.getCallbackConfirmationCode", group_id=self._group_id)
         values["confirmation"] = get_text(confirmation, "code")
-        # VK asks for the code at once, while the server is being added, so it is known by then.
-        self._config = ChannelConfig(
-            values={**self._config.values, **values},
-            webhook_secret=self._config.webhook_secret,
-            link_base=self._config.link_base,
-        )
+        # VK may ask for the code while the server is still being added.
+        self._learn(values)
         server_id = await self._place_server(webhook_url)
         values["server_id"] = server_id
+        self._learn(values)
         on: dict[str, Any] = dict.fromkeys(EVENTS, 1)
         await self._ask(
             "groups.setCallbackSettings",
@@ -245,6 +243,9 @@ class VK:
         server_id = self._config.values.get("server_id", "")
         if server_id:
             await self._ask("groups.deleteCallbackServer", group_id=self._group_id, server_id=server_id)
+
+    def _learn(self, values: Mapping[str, str]) -> None:
+        self._config = replace(self._config, values={**self._config.values, **values})
 
     async def _introduce(self) -> tuple[str, dict[str, str]]:
         """The community's name, which also proves that the token is good."""
