@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import httpx
 import structlog
 import uvloop
 from litestar import Litestar
@@ -24,19 +25,26 @@ from litestar.types import ASGIApp
 
 from knopka.db.database import Database
 from knopka.db.schema import list_revisions
-from knopka.domain.catalog import Catalog
-from knopka.domain.errors import Fault, InvalidInput, Unavailable
+from knopka.demo_messengers import at_simulator, connect_samples, start_simulator
+from knopka.domain.catalog import Catalog, ChannelSetup
+from knopka.domain.errors import Fault, InvalidInput, KnopkaError, Unavailable
+from knopka.files import open_files
 from knopka.live import Hub, MemoryBus, PostgresBus
+from knopka.outgoing import make_client
+from knopka.platforms import PLATFORMS, Apis, ChannelShelf, parameters_of
 from knopka.services import demo as services_demo
 from knopka.services.cards import WAITING_TIMER
 from knopka.services.catalog import ensure_account, load_catalog
+from knopka.services.channels import Connector, start_channels
+from knopka.services.courier import Courier
 from knopka.services.expiry import expire_waiting
 from knopka.services.jobs import Handler, InStore, Worker
 from knopka.services.operators import make_setup_code
 from knopka.services.passwords import hash_password
 from knopka.services.retention import RETENTION_TIMER, delete_old, go_on_tomorrow, start_retention
+from knopka.services.vault import Vault
 from knopka.settings import Settings
-from knopka.web.context import Demo, Web
+from knopka.web.context import Demo, Messengers, Web
 from knopka.web.desk import real_now
 from knopka.web.errors import HANDLERS
 from knopka.web.headers import Headers
@@ -109,6 +117,7 @@ class House:
     web: Web
     app: ASGIApp
     worker: Worker
+    apis: Apis
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def begin(self, *, works: bool = True) -> None:
@@ -125,6 +134,7 @@ class House:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.catalogs.close()
+        await self.apis.close()
         await self.database.close()
 
 
@@ -139,6 +149,8 @@ class Ready:
     password: str | None = None
     setup_code: str | None = None
     """To make the first operator with, at /inbox/setup; None when there is one."""
+    simulator: str | None = None
+    """Where the demo's messengers are."""
 
 
 async def open_house(
@@ -161,6 +173,7 @@ async def open_house(
     cache.append(CatalogCache(database, await database.read(load_catalog)))
     limits = read_limits(settings)
     trusted = settings.trusted_proxies
+    desk = Switchboard(database, cache[0], settings, base_url)
     web = Web(
         database=database,
         hub=hub,
@@ -169,11 +182,55 @@ async def open_house(
         inbox_url=settings.inbox_url or base_url,
         secret_key=read_secret_key(settings),
         limits=limits,
+        channels=desk.shelf,
+        messengers=Messengers(desk.connector, desk.courier, desk.files),
+        reload=cache[0].reload,
         trusted_proxies=trusted,
         demo=None if demo is None else _make_demo(database, demo),
     )
     web.gate = Gate(limits.sockets, limits.sockets_per_address, web.trusts)
-    return House(database, hub, cache[0], web, build_app(web), Worker(database, HANDLED_JOBS))
+    worker = Worker(database, {**HANDLED_JOBS, **desk.handlers()})
+    return House(database, hub, cache[0], web, build_app(web), worker, desk.apis)
+
+
+class Switchboard:
+    """Everything that the messengers are made of, put together once for a server or a worker."""
+
+    def __init__(self, database: Database, catalogs: CatalogCache, settings: Settings, base_url: str) -> None:
+        self.vault = Vault(read_secret_key(settings))
+        self.apis = Apis(api_addresses(settings))
+        self.shelf = ChannelShelf(catalogs.get, self.vault, self.apis)
+        self.files = open_files(settings.files, settings.data_dir, connect_to)
+        self.connector = Connector(
+            database, self.vault, self.apis.make, parameters_of, partial(webhook_url, self.apis, base_url)
+        )
+        folder = settings.data_dir / "incoming"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.courier = Courier(
+            database, self.shelf, catalogs.get, self.connector, self.files, folder, catalogs.reload
+        )
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return self.courier.handlers(
+            {kind: platform.caps.has_send_key for kind, platform in PLATFORMS.items()}
+        )
+
+
+def connect_to(address: str) -> httpx.AsyncClient:
+    """An HTTP client for this one address."""
+    return make_client((), also=address)
+
+
+def api_addresses(settings: Settings) -> Mapping[str, str]:
+    """The other addresses of the platforms' APIs, by the names of their settings."""
+    return {platform.setting: getattr(settings, platform.setting) for platform in PLATFORMS.values()}
+
+
+def webhook_url(apis: Apis, base_url: str, setup: ChannelSetup) -> str:
+    """Where the channel's platform sends what happens; empty where no platform could reach us."""
+    if not base_url.startswith("https:") and not apis.is_simulated(setup.kind):
+        return ""
+    return f"{base_url}/hooks/{setup.kind.value}/{setup.path}"
 
 
 def build_app(web: Web) -> ASGIApp:
@@ -218,14 +275,23 @@ async def _work(settings: Settings) -> None:
 
     for name in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    database = await Database.open(settings.store_url, on_broken=end)
-    worker = Worker(database, HANDLED_JOBS)
+    cache: list[CatalogCache] = []
+    database = await Database.open(
+        settings.store_url,
+        on_foreign_write=lambda: cache[0].notice() if cache else None,
+        on_broken=end,
+    )
+    cache.append(CatalogCache(database, await database.read(load_catalog)))
+    desk = Switchboard(database, cache[0], settings, settings.base_url)
+    worker = Worker(database, {**HANDLED_JOBS, **desk.handlers()})
     running = asyncio.create_task(worker.run())
     try:
         await stop.wait()
     finally:
         await worker.stop()
         await running
+        await cache[0].close()
+        await desk.apis.close()
         await database.close()
     if broken:
         raise Unavailable(f"The store is broken: {broken[0]}")
@@ -254,6 +320,35 @@ async def _serve_on(
         message = "must say where browsers reach us, like https://chat.example.com"
         raise InvalidInput(Fault("KNOPKA_BASE_URL", "missing", message))
     prepare_store(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        simulator = await _start_simulator(stack, settings, listener) if demo else None
+        if simulator is not None:
+            settings = at_simulator(settings, simulator)
+        await _serve_at(
+            listener, settings, base_url, simulator=simulator, demo=demo, works=works, on_ready=on_ready
+        )
+
+
+async def _start_simulator(
+    stack: contextlib.AsyncExitStack, settings: Settings, listener: socket.socket
+) -> str:
+    """The messengers of the demo, on the next port if that is free."""
+    port = listener.getsockname()[1] + 1 if settings.port else 0
+    server = await start_simulator("127.0.0.1", port)
+    stack.push_async_callback(server.stop)
+    return server.url
+
+
+async def _serve_at(
+    listener: socket.socket,
+    settings: Settings,
+    base_url: str,
+    *,
+    simulator: str | None,
+    demo: bool,
+    works: bool,
+    on_ready: Callable[[Ready], None],
+) -> None:
     broken: list[str] = []
     server: Server | None = None
 
@@ -266,16 +361,35 @@ async def _serve_on(
     door = await set_up(settings, base_url, demo=demo)
     house = await open_house(settings, base_url=base_url, demo=door, on_broken=end)
     try:
-        ready = await _describe(house, door)
+        ready = replace(await _describe(house, door), simulator=simulator)
         house.begin(works=works)
         await house.hub.wait_until_it_hears()
-        server = build_server(house, on_started=lambda: on_ready(ready), handles_signals=True)
+
+        def announce() -> None:
+            if simulator is None:
+                on_ready(ready)
+            else:
+                house.tasks.append(asyncio.create_task(_open_demo(house, simulator, lambda: on_ready(ready))))
+
+        server = build_server(house, on_started=announce, handles_signals=True)
         if not broken:
             await server.serve(sockets=[listener])
     finally:
         await house.close()
     if broken:
         raise Unavailable(f"The store is broken: {broken[0]}")
+
+
+async def _open_demo(house: House, simulator: str, on_ready: Callable[[], None]) -> None:
+    """Connect the demo's messengers, which call back, so that somebody has to answer already."""
+    assert house.web.messengers is not None  # noqa: S101  # open_house made them
+    known = {setup.kind: setup for setup in house.catalogs.get().channels.values()}
+    try:
+        await connect_samples(house.web.messengers.connector, known, simulator)
+        await house.catalogs.reload()
+    except KnopkaError:
+        log.exception("the demo's messengers could not be connected")
+    on_ready()
 
 
 def _make_demo(database: Database, door: DemoDoor) -> Demo:
@@ -295,6 +409,7 @@ async def set_up(settings: Settings, base_url: str, *, demo: bool) -> DemoDoor |
     database = await Database.open(settings.store_url)
     try:
         await database.write(start_retention, key=("account", 1))
+        await database.write(start_channels, key=("account", 1))
         if not demo:
             await database.write(ensure_account, **FIRST_ACCOUNT, key=("account", 1))
             return None

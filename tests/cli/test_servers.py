@@ -72,7 +72,7 @@ def until(holds: Callable[[], bool]) -> float:
 def test_the_demo_says_where_it_is_before_its_log(start: Start, tmp_path: Path) -> None:
     server = start("demo", "--json", "--port", "0", KNOPKA_DATA_DIR=str(tmp_path))
     ready = server.ready
-    assert set(ready) == {"url", "inbox", "demo_page", "login", "password"}
+    assert set(ready) == {"url", "inbox", "demo_page", "login", "password", "simulator"}
     assert httpx.get(ready["demo_page"]).status_code == 200
     assert httpx.get(ready["inbox"], follow_redirects=True).status_code == 200
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]

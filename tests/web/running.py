@@ -26,6 +26,8 @@ SHOP = "https://shop.example"
 SECRET = "0123456789abcdef0123456789ABCDEF"
 VISIT = "v" * 22
 USUAL = Deadlines()
+NO_PLATFORMS = {f"KNOPKA_{name}_API": "http://127.0.0.1:9" for name in ("TELEGRAM", "GRAPH", "VIBER", "VK")}
+"""Where nobody answers: a test that needs a messenger's platform names its own stand-in."""
 GROWING = (
     "visits",
     "visitors",
@@ -95,7 +97,12 @@ async def running(
     if limits:
         (folder / "limits.toml").write_text(limits)
         environ["KNOPKA_LIMITS"] = str(folder / "limits.toml")
-    given = {"KNOPKA_DATABASE_URL": store_url, "KNOPKA_DATA_DIR": str(folder), "KNOPKA_SECRET_KEY": SECRET}
+    given = {
+        "KNOPKA_DATABASE_URL": store_url,
+        "KNOPKA_DATA_DIR": str(folder),
+        "KNOPKA_SECRET_KEY": SECRET,
+        **NO_PLATFORMS,
+    }
     settings = Settings.from_env(given | environ)
     with contextlib.closing(bind("127.0.0.1", 0)) as listener:
         url = local_url(listener)

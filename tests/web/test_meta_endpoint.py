@@ -366,7 +366,7 @@ async def test_the_config_says_how_the_button_looks(small: Running) -> None:
         "color": "#2f6fed",
         "identity": "signed",
         "origins": [SHOP, small.url],
-        "channels": [{"kind": "onsite", "title": None, "link": None}],
+        "channels": [{"kind": "onsite", "title": None, "link": None, "needs_app": False}],
         "frame": f"/w/frame/{small.button}",
     }
     assert answer.headers["cache-control"] == "public, max-age=300"

@@ -19,9 +19,11 @@ COMMANDS = (
     "backup",
     "button",
     "field",
+    "channel",
     "operator",
     "lead",
     "journal",
+    "simulator",
 )
 
 

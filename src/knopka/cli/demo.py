@@ -36,12 +36,14 @@ def demo(fresh: bool, host: str | None, port: int | None, as_json: bool) -> None
                     "demo_page": ready.demo_page,
                     "login": ready.login,
                     "password": ready.password,
+                    "simulator": ready.simulator,
                 }
             )
             return
         click.echo("The demo is ready. Stop it with Ctrl-C.\n")
         click.echo(f"  Demo page  {ready.demo_page}")
         click.echo(f"  Inbox      {ready.inbox}")
+        click.echo(f"  Messengers {ready.simulator}")
         click.echo(f"  Login      {ready.login}")
         click.echo(f"  Password   {ready.password}\n")
 

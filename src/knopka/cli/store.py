@@ -22,15 +22,16 @@ def read_settings() -> Settings:
 
 def read(use_case: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """Run one use case on a read connection."""
-    return _with_database(lambda database: database.read(use_case, *args, **kwargs))
+    return with_database(lambda database: database.read(use_case, *args, **kwargs))
 
 
 def write(use_case: Callable[..., T], /, *args: Any, key: tuple[object, ...], **kwargs: Any) -> T:
     """Run one use case on the writer; a running server notices it within a second."""
-    return _with_database(lambda database: database.write(use_case, *args, key=key, **kwargs))
+    return with_database(lambda database: database.write(use_case, *args, key=key, **kwargs))
 
 
-def _with_database(job: Callable[[Database], Awaitable[T]]) -> T:
+def with_database(job: Callable[[Database], Awaitable[T]]) -> T:
+    """Do something with the open store."""
     url = read_settings().store_url
     if url.startswith("sqlite:") and not (path := parse_url(url)).exists():
         raise NotFound(f"There is no store at {path} yet. Make it with: knopka migrate")

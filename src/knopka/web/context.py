@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
+from time import monotonic
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -17,7 +18,12 @@ from litestar.connection import ASGIConnection
 
 from knopka.db.database import Database
 from knopka.domain.catalog import Catalog
+from knopka.domain.messaging import Channels
+from knopka.files import FileStore
 from knopka.live import Hub
+from knopka.services.channels import Connector
+from knopka.services.courier import Courier
+from knopka.services.desk import NoChannels
 from knopka.web.desk import Desk
 from knopka.web.limits import Counters, Limits
 from knopka.web.server import Gate
@@ -25,6 +31,8 @@ from knopka.web.static_files import StaticFiles
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+RELOAD_S = 1.0
+"""Strangers who try addresses of webhooks cost one reading of the catalog in so many seconds."""
 LONGEST_ADDRESS = 64
 """Longer texts are no addresses, and would fill the memory of what was read before."""
 
@@ -64,6 +72,15 @@ class ChatSockets:
                 del self._open[token_hash]
 
 
+@dataclass(frozen=True, slots=True)
+class Messengers:
+    """What carries to and from the messengers' platforms, and the store of their files."""
+
+    connector: Connector
+    courier: Courier
+    files: FileStore
+
+
 @dataclass(slots=True)
 class Web:
     """Everything a handler may use besides its request."""
@@ -75,11 +92,18 @@ class Web:
     inbox_url: str
     secret_key: bytes
     limits: Limits
+    channels: Channels = field(default_factory=NoChannels)
+    messengers: Messengers | None = None
+    """Set up by app.py; without it there are no messengers, as in some tests."""
+    hooks: Tally[tuple[str, str]] = field(default_factory=Tally)
+    """How many webhooks of each kind of messenger ended how, since the start."""
+    reload: Callable[[], Awaitable[None]] | None = None
     trusted_proxies: tuple[Network, ...] = ()
     demo: Demo | None = None
     static: StaticFiles = field(default_factory=StaticFiles)
     gate: Gate | None = None
     csp_reports: int = 0
+    reloaded_at: float = -RELOAD_S
     chat_sockets: ChatSockets = field(init=False)
     counters: Counters = field(init=False)
     desk: Desk = field(init=False)
@@ -95,6 +119,16 @@ class Web:
         self.public_host = urlsplit(self.base_url).netloc
         self.inbox_host = urlsplit(self.inbox_url).netloc
         self.count_short = lru_cache(maxsize=16_384)(partial(count_address, trusted=self.trusted_proxies))
+
+    async def reload_catalog(self) -> bool:
+        """Read the catalog again now, for what another process has just written; False when that was done
+        a moment ago."""
+        now = monotonic()
+        if self.reload is None or now - self.reloaded_at < RELOAD_S:
+            return False
+        self.reloaded_at = now
+        await self.reload()
+        return True
 
     @property
     def is_inbox_apart(self) -> bool:

@@ -66,6 +66,8 @@ PAGE_API = _headers(vary="Origin")
 SURFACES = (
     Surface("/w/meta/", PAGE_API),
     Surface("/w/config/", PAGE_API),
+    Surface("/w/link/", PAGE_API),
+    Surface("/w/qr/", PAGE_API),
     Surface("/w/static/", ASSET),
     Surface("/w/frame/", _headers(cross_origin_resource_policy="cross-origin")),
     Surface("/js/", ASSET),

@@ -81,6 +81,12 @@ class Numbers(Collector):
             forgotten.add_metric([name], counter.forgotten)
         yield limited
         yield forgotten
+        webhooks = CounterMetricFamily(
+            "knopka_webhooks", "What messengers posted, by what became of it", labels=["channel", "outcome"]
+        )
+        for (channel, outcome), count in self.web.hooks.items():
+            webhooks.add_metric([channel, outcome], count)
+        yield webhooks
         yield CounterMetricFamily("knopka_csp_reports", "Reports of content policies", self.web.csp_reports)
         if self.web.gate is not None:
             yield GaugeMetricFamily("knopka_sockets", "Open connections", self.web.gate.open)

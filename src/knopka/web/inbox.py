@@ -103,9 +103,43 @@ async def post_message(request: OperatorRequest) -> Answer:
     number = _id(request)
     body = take(await _read(request), {"key": str, "text": str})
     message = await web_of(request).database.write(
-        desk.reply, request.user.operator, number, body["key"], body["text"], key=("conversation", number)
+        desk.reply,
+        request.user.operator,
+        number,
+        body["key"],
+        body["text"],
+        channels=web_of(request).channels,
+        key=("conversation", number),
     )
     return answer_json(shapes.desk_message(message), status=201)
+
+
+@post("/conversations/{id:str}/messages/{message_id:str}/resend", status_code=200)
+async def post_resend(request: OperatorRequest) -> Answer:
+    """Send once more what failed or is in doubt."""
+    number, message_id = _id(request), read_id(request.path_params["message_id"])
+    body = take(await _read(request), {"key": str})
+    message = await web_of(request).database.write(
+        desk.resend,
+        request.user.operator,
+        number,
+        message_id,
+        body["key"],
+        channels=web_of(request).channels,
+        key=("conversation", number),
+    )
+    return answer_json(shapes.desk_message(message))
+
+
+@post("/conversations/{id:str}/typing", status_code=200)
+async def post_typing(request: OperatorRequest) -> Answer:
+    """Show the person in his messenger that an answer is being written."""
+    web = web_of(request)
+    take(await _read(request), {})
+    found = await web.database.read(desk.get_conversation, _id(request))
+    if web.messengers is not None and found.channel_id is not None and found.chat_id is not None:
+        await web.messengers.courier.type(found.channel_id, found.chat_id)
+    return answer(status=204)
 
 
 @post("/conversations/{id:str}/read")
@@ -114,7 +148,12 @@ async def post_read(request: OperatorRequest) -> Answer:
     number = _id(request)
     body = take(await _read(request), {"seq": int})
     await web_of(request).database.write(
-        desk.mark_read, request.user.operator, number, body["seq"], key=("conversation", number)
+        desk.mark_read,
+        request.user.operator,
+        number,
+        body["seq"],
+        channels=web_of(request).channels,
+        key=("conversation", number),
     )
     return answer(status=204)
 

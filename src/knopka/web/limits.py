@@ -46,12 +46,14 @@ class Limits:
     sign_ins_per_account: Rate = Rate(10, 900)
     sign_ins_per_address: Rate = Rate(30, 900)
     reports_per_address: Rate = Rate(60, 60)
+    webhooks_per_channel: Rate = Rate(500, 1)
     sockets_per_visitor: int = 5
     sockets_per_operator: int = 20
     sockets_per_address: int = 500
     sockets: int = 10_000
     meta_bytes: int = 65_536
     message_bytes: int = 65_536
+    webhook_bytes: int = 1_048_576
 
     @classmethod
     def from_toml(cls, text: str) -> Limits:
@@ -150,6 +152,7 @@ class Counters:
     sign_ins_per_account: Counter = field(init=False)
     sign_ins_per_address: Counter = field(init=False)
     reports_per_address: Counter = field(init=False)
+    webhooks_per_channel: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         for name in COUNTED:

@@ -43,6 +43,7 @@ def _list(item: Schema, most: int | None = None) -> Schema:
 
 VISIT = _text(22, 64, "^[A-Za-z0-9_-]+$")
 KEY = _text(8, 64, "^[A-Za-z0-9_-]+$")
+LINK_CODE = _text(32, 32, "^[A-Za-z0-9_-]+$")
 ANY_TEXT: Schema = {"type": "string"}
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -96,7 +97,7 @@ SCHEMAS: Mapping[str, Schema] = {
             ),
             "text": ANY_TEXT,
             "key": ANY_TEXT,
-            "state": {"enum": ["sent", "delivered", "read", "failed"]},
+            "state": {"enum": ["waiting", "sent", "delivered", "read", "failed", "uncertain"]},
             "created_at": NUMBER,
         }
     ),
@@ -168,6 +169,34 @@ OPERATIONS: tuple[Operation, ...] = (
         (JSON, TEXT),
     ),
     Operation("OPTIONS", f"/w/meta/{BUTTON}/verdicts", "What a page asks first", {204: NOTHING}),
+    Operation(
+        "POST",
+        f"/w/link/{BUTTON}",
+        "Tell which visit a messenger's link stands for",
+        {204: NOTHING},
+        _shape({"visit": VISIT, "code": LINK_CODE}, {"page": _ref("Page")}),
+        (JSON, TEXT),
+    ),
+    Operation("OPTIONS", f"/w/link/{BUTTON}", "What a page asks first", {204: NOTHING}),
+    Operation(
+        "POST",
+        f"/w/qr/{BUTTON}",
+        "The same, and the link as a QR code",
+        {200: _shape({"size": NUMBER, "path": ANY_TEXT})},
+        _shape({"visit": VISIT, "code": LINK_CODE, "kind": ANY_TEXT}, {"page": _ref("Page")}),
+        (JSON, TEXT),
+    ),
+    Operation("OPTIONS", f"/w/qr/{BUTTON}", "What a page asks first", {204: NOTHING}),
+    Operation(
+        "POST",
+        "/hooks/{kind}/{path}",
+        "What a messenger's platform tells",
+        {200: "*/*", 403: NOTHING},
+        OBJECT,
+    ),
+    Operation(
+        "GET", "/hooks/{kind}/{path}", "A platform's question whether the address is ours", {200: TEXT}
+    ),
     Operation("GET", f"/w/frame/{BUTTON}", "The document of the chat", {200: "text/html"}),
     Operation(
         "POST", f"/w/chat/{BUTTON}/token", "A new chat token", {201: _shape({"token": ANY_TEXT})}, OBJECT
@@ -274,6 +303,22 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST",
+        "/inbox/api/conversations/{id}/messages/{message_id}/resend",
+        "Send again what failed or is in doubt",
+        {200: _ref("Message")},
+        ACTION,
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/conversations/{id}/typing",
+        "Show in the messenger that an answer is being written",
+        {204: NOTHING},
+        OBJECT,
+        access="operator",
+    ),
+    Operation(
+        "POST",
         "/inbox/api/conversations/{id}/read",
         "Note what was read",
         {204: NOTHING},
@@ -333,6 +378,64 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST", "/inbox/api/unsorted/{uid}/decline", "Decline", {200: OBJECT}, ACTION, access="operator"
     ),
     Operation("GET", "/inbox/api/pipelines", "Pipelines and their stages", {200: OBJECT}, access="operator"),
+    Operation("GET", "/inbox/api/files/{id}", "What came with a message", {200: "*/*"}, access="operator"),
+    Operation(
+        "GET", "/inbox/api/contacts/{id}/avatar", "A contact's picture", {200: "*/*"}, access="operator"
+    ),
+    Operation(
+        "GET",
+        "/inbox/api/channels",
+        "The channels, and what each kind asks for",
+        {200: _shape({"channels": _list(OBJECT), "kinds": _list(OBJECT), "sources": _list(OBJECT)})},
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/channels",
+        "Add a channel and set it up",
+        {201: OBJECT},
+        _shape(
+            {
+                "key": KEY,
+                "kind": {"enum": ["telegram", "messenger", "viber", "vk"]},
+                "values": {"type": "object", "additionalProperties": ANY_TEXT},
+            },
+            {"source_ids": _or_null(_list(NUMBER))},
+        ),
+        access="operator",
+    ),
+    Operation(
+        "PATCH",
+        "/inbox/api/channels/{id}",
+        "Change a channel",
+        {200: OBJECT},
+        _shape(
+            {"key": KEY},
+            {
+                "values": {"type": "object", "additionalProperties": ANY_TEXT},
+                "source_ids": _or_null(_list(NUMBER)),
+                "is_enabled": {"type": "boolean"},
+            },
+        ),
+        access="operator",
+    ),
+    Operation("DELETE", "/inbox/api/channels/{id}", "Forget a channel", {204: NOTHING}, access="operator"),
+    Operation(
+        "POST",
+        "/inbox/api/channels/{id}/check",
+        "Look again how it stands",
+        {200: OBJECT},
+        ACTION,
+        access="operator",
+    ),
+    Operation(
+        "POST",
+        "/inbox/api/channels/{id}/test",
+        "Send a test message",
+        {201: OBJECT},
+        ACTION,
+        access="operator",
+    ),
     Operation(SOCKET, "/inbox/api/live", "The operators' socket", {}, access="operator"),
 )
 

@@ -7,7 +7,22 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from knopka.web import auth, chat, config, demo, health, inbox, inbox_live, inbox_page, meta, static_files
+from knopka.web import (
+    auth,
+    channels,
+    chat,
+    config,
+    demo,
+    files,
+    health,
+    inbox,
+    inbox_live,
+    inbox_page,
+    links,
+    meta,
+    static_files,
+    webhooks,
+)
 from knopka.web.guard import operators_only
 
 PUBLIC: Sequence[ControllerRouterHandler] = (
@@ -21,6 +36,12 @@ PUBLIC: Sequence[ControllerRouterHandler] = (
     meta.preflight_meta,
     meta.post_meta,
     meta.post_verdicts,
+    links.preflight_links,
+    links.post_link,
+    links.post_qr,
+    # The messengers' platforms
+    webhooks.post_update,
+    webhooks.get_challenge,
     # The chat's frame
     chat.get_frame,
     chat.post_token,
@@ -58,6 +79,8 @@ OPERATORS: Sequence[ControllerRouterHandler] = (
             inbox.get_conversation,
             inbox.get_messages,
             inbox.post_message,
+            inbox.post_resend,
+            inbox.post_typing,
             inbox.post_read,
             inbox.post_close,
             inbox.post_reopen,
@@ -68,6 +91,14 @@ OPERATORS: Sequence[ControllerRouterHandler] = (
             inbox.post_accept,
             inbox.post_decline,
             inbox.get_pipelines,
+            files.get_file,
+            files.get_avatar,
+            channels.get_channels,
+            channels.post_channel,
+            channels.patch_channel,
+            channels.post_check,
+            channels.post_test,
+            channels.delete_channel,
             inbox_live.get_live,
         ],
     ),

@@ -150,6 +150,6 @@ async def get_release(request: AnyRequest) -> Answer:
 
 @route("/w/static/{name:str}", http_method=READ)
 async def get_widget_file(request: AnyRequest) -> Answer:
-    """A file of the chat, named by its content; only `window-1.js`, which loaders name, is not."""
+    """A file of the chat, named by its content; only those that loaders name, as `window-2.js`, are not."""
     name = str(request.path_params["name"])
     return _static(request).answer(request, f"widget/{name}", IMMUTABLE if HASHED.search(name) else LOADER)

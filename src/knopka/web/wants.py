@@ -42,7 +42,13 @@ def take(
     return dict(body)
 
 
-_WORDS = {str: "a text", int: "a whole number"}
+_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
 
 
 def read_id(text: str) -> int:

@@ -1,0 +1,258 @@
+"""`knopka channel`: the messengers through which visitors write."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import click
+
+from knopka.app import api_addresses, read_secret_key, webhook_url
+from knopka.cli import store
+from knopka.cli.output import ID, json_option, print_json, print_table
+from knopka.db.channels import list_log
+from knopka.db.clock import to_ms
+from knopka.db.database import Database
+from knopka.domain.catalog import ChannelSetup, ChannelState
+from knopka.domain.channel_wording import explain
+from knopka.domain.errors import Fault, InvalidInput, NotFound
+from knopka.domain.messaging import NAMES, ChannelKind, Finding, Level, Parameter
+from knopka.platforms import PLATFORMS, Apis, parameters_of
+from knopka.services.catalog import load_catalog
+from knopka.services.channels import LINK_BASE, Connector
+from knopka.services.vault import Vault
+
+T = TypeVar("T")
+MOST_LINES = 50
+
+
+@click.group()
+def channel() -> None:
+    """Messengers, and the bots, pages and communities by which visitors reach you there."""
+
+
+@channel.group()
+def add() -> None:
+    """Connect a messenger and say where its events go.
+
+    A secret that is not given is asked for, so that it stands in no history of commands.
+    """
+
+
+def _add_command(kind: ChannelKind, parameters: tuple[Parameter, ...]) -> click.Command:
+    """The command of one messenger, with an option for each thing that it asks for."""
+    options: list[click.Parameter] = [
+        click.Option(
+            [f"--{parameter.name.replace('_', '-')}", parameter.name],
+            required=False,
+            help=parameter.hint + ("" if parameter.is_required else " May be left out."),
+        )
+        for parameter in parameters
+    ]
+    options.append(
+        click.Option(
+            ["--button", "buttons"], multiple=True, metavar="ID",
+            help="A button that shows it; repeat it for more. Every button when left out.",
+        )
+    )  # fmt: skip
+    options.append(click.Option(["--link-base", LINK_BASE], hidden=True))
+    options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON instead of words."))
+
+    def run(buttons: tuple[str, ...], as_json: bool, **given: str | None) -> None:
+        _add(kind, parameters, buttons, given, as_json=as_json)
+
+    return click.Command(kind.value, params=options, callback=run, help=f"Connect {NAMES[kind]}.")
+
+
+def _add(
+    kind: ChannelKind,
+    parameters: tuple[Parameter, ...],
+    buttons: tuple[str, ...],
+    given: Mapping[str, str | None],
+    *,
+    as_json: bool,
+) -> None:
+    values = {name: text for name, text in given.items() if text is not None}
+    for parameter in parameters:
+        if parameter.is_required and parameter.name not in values:
+            values[parameter.name] = click.prompt(
+                f"{parameter.name} ({parameter.hint})", hide_input=parameter.is_secret, err=True
+            )
+    source_ids = _find_buttons(buttons)
+    setup, address = _with_connector(lambda connector: _connect(connector, kind, values, source_ids))
+    if as_json:
+        state = setup.state.value
+        print_json({"id": setup.id, "kind": setup.kind.value, "webhook_url": address, "state": state})
+    else:
+        click.echo(
+            f"{NAMES[kind]} {setup.title or '(no name yet)'} is channel {setup.id}: {setup.state.value}"
+        )
+        _say_findings(setup)
+    if setup.state is ChannelState.BROKEN:
+        raise click.exceptions.Exit(1)
+
+
+async def _connect(
+    connector: Connector, kind: ChannelKind, values: Mapping[str, str], source_ids: tuple[int, ...] | None
+) -> tuple[ChannelSetup, str | None]:
+    setup = await connector.add(kind, values, source_ids)
+    return setup, None if setup.is_polling else connector.webhook_url(setup) or None
+
+
+def _find_buttons(public_ids: tuple[str, ...]) -> tuple[int, ...] | None:
+    if not public_ids:
+        return None
+    sources = store.read(load_catalog).sources
+    faults = [
+        Fault(
+            "--button", "unknown_button", f"there is no button {public_id!r}; `knopka button list` shows all"
+        )
+        for public_id in public_ids
+        if public_id not in sources
+    ]
+    if faults:
+        raise InvalidInput(*faults)
+    return tuple(sources[public_id].id for public_id in public_ids)
+
+
+for _kind, _platform in PLATFORMS.items():
+    add.add_command(_add_command(_kind, tuple(_platform.parameters)))
+
+
+@channel.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List the channels with how each stands."""
+    views = _with_connector(lambda connector: connector.list_views())
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": view.setup.id,
+                    "kind": view.setup.kind.value,
+                    "title": view.setup.title,
+                    "state": _state(view.setup),
+                    "webhook_url": view.webhook_url,
+                    "link": view.setup.link,
+                    "last_event_at": None
+                    if view.last_event_at is None
+                    else to_ms(view.last_event_at) // 1000,
+                    "findings": [_describe(finding) for finding in view.setup.findings],
+                }
+                for view in views
+            ]
+        )
+        return
+    rows = [
+        (
+            view.setup.id,
+            NAMES[view.setup.kind],
+            view.setup.title,
+            _state(view.setup),
+            "" if view.last_event_at is None else f"{view.last_event_at:%Y-%m-%d %H:%M:%S}Z",
+            view.waiting,
+        )
+        for view in views
+    ]
+    columns = ("Id", "Messenger", "Name", "State", "Last event", "Waiting")
+    print_table(columns, rows, empty="No channels yet: knopka channel add")
+
+
+@channel.command()
+@click.argument("channel_id", type=ID, metavar="ID")
+@json_option
+def check(channel_id: int, as_json: bool) -> None:
+    """Ask the platform how a channel stands."""
+    found = _find(channel_id)
+    setup = _with_connector(lambda connector: connector.check(found))
+    if as_json:
+        findings = [_describe(finding) for finding in setup.findings]
+        print_json({"id": setup.id, "state": _state(setup), "findings": findings})
+    else:
+        click.echo(f"{NAMES[setup.kind]} {setup.title}: {_state(setup)}")
+        _say_findings(setup)
+    if setup.state is ChannelState.BROKEN:
+        raise click.exceptions.Exit(1)
+
+
+@channel.command()
+@click.argument("channel_id", type=ID, metavar="ID")
+@json_option
+def log(channel_id: int, as_json: bool) -> None:
+    """Show what happened to a channel, the newest first."""
+    _find(channel_id)
+    lines = store.read(list_log, channel_id, MOST_LINES)
+    if as_json:
+        for line in lines:
+            finding = Finding(line.level, line.code, line.detail)
+            print_json({"at": to_ms(line.at) // 1000, **_describe(finding)})
+        return
+    rows = [
+        (f"{line.at:%Y-%m-%d %H:%M:%S}Z", line.level.value, explain(line.code, "en")[0], line.detail)
+        for line in lines
+    ]
+    print_table(("At", "Level", "What", "Detail"), rows, empty="Nothing has happened to this channel.")
+
+
+@channel.command()
+@click.argument("channel_id", type=ID, metavar="ID")
+@json_option
+def remove(channel_id: int, as_json: bool) -> None:
+    """Forget a channel and its secrets; its conversations stay."""
+    found = _find(channel_id)
+    _with_connector(lambda connector: connector.remove(found))
+    if as_json:
+        print_json({"removed": found.id})
+    else:
+        click.echo(f"{NAMES[found.kind]} {found.title} was removed.")
+
+
+def _find(channel_id: int) -> ChannelSetup:
+    for setup in store.read(load_catalog).channels.values():
+        if setup.id == channel_id:
+            return setup
+    raise NotFound(f"There is no channel {channel_id}; `knopka channel list` shows them all.")
+
+
+def _state(setup: ChannelSetup) -> str:
+    return (setup.state if setup.is_enabled else ChannelState.OFF).value
+
+
+def _describe(finding: Finding) -> dict[str, str]:
+    message, fix = explain(finding.code, "en")
+    return {
+        "level": finding.level.value,
+        "code": finding.code,
+        "message": message,
+        "fix": fix,
+        "detail": finding.detail,
+    }
+
+
+def _say_findings(setup: ChannelSetup) -> None:
+    for finding in setup.findings:
+        message, fix = explain(finding.code, "en")
+        detail = f" ({finding.detail})" if finding.detail else ""
+        click.echo(f"  {finding.level.value}: {message}{detail}")
+        if fix and finding.level is not Level.OK:
+            click.echo(f"    {fix}")
+
+
+def _with_connector(job: Callable[[Connector], Awaitable[T]]) -> T:
+    """Do something with the platforms, beside a running server or without one."""
+    settings = store.read_settings()
+    if not settings.base_url:
+        message = "must say where the platforms reach us, like https://chat.example.com"
+        raise InvalidInput(Fault("KNOPKA_BASE_URL", "missing", message))
+
+    async def run(database: Database) -> T:
+        apis = Apis(api_addresses(settings))
+        address = partial(webhook_url, apis, settings.base_url)
+        vault = Vault(read_secret_key(settings))
+        try:
+            return await job(Connector(database, vault, apis.make, parameters_of, address))
+        finally:
+            await apis.close()
+
+    return store.with_database(run)

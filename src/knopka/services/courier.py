@@ -1,0 +1,401 @@
+"""Carries between the store and the platforms: deliveries, media, profiles, polls. No transaction is open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from knopka.db import attachments as db_attachments
+from knopka.db import channels as db_channels
+from knopka.db import conversations as db_conversations
+from knopka.db import crm as db_crm
+from knopka.db import outbox as db_outbox
+from knopka.db.clock import to_ms
+from knopka.db.database import Database, Transaction
+from knopka.db.jobs import Job, has_job, insert_job, set_timer
+from knopka.domain.catalog import ChannelSetup, ChannelState
+from knopka.domain.conversation import Attachment
+from knopka.domain.errors import (
+    BadRequest,
+    ChannelBroken,
+    ChatGone,
+    DeliveryError,
+    Retryable,
+    UnreadableUpdate,
+)
+from knopka.domain.messaging import (
+    AttachmentKind,
+    Channel,
+    ChannelEvent,
+    ChannelId,
+    ChannelKind,
+    Channels,
+    EventKind,
+    OutboundMessage,
+    PollingChannel,
+    Profile,
+    SentMessage,
+)
+from knopka.files import FileStore, Refused, Taken, make_name, take_in
+from knopka.services import events
+from knopka.services.catalog import ACCOUNT
+from knopka.services.channels import (
+    CHECK_BROKEN_EVERY,
+    Connector,
+    poll_key,
+    poll_kind,
+    report_broken,
+)
+from knopka.services.jobs import Handler, InStore, JobEnd, Outside
+from knopka.services.outbox import chore_kind, deliver_kind, note_end, note_sent
+from knopka.services.updates import (
+    EVENT_JOB,
+    MOST_TRIES,
+    GetCatalog,
+    accept_updates,
+    take_event,
+    take_profile,
+)
+
+log = logging.getLogger(__name__)
+
+BROKEN_PAUSE = 600.0
+"""Seconds between two looks of a message that waits for a broken channel; a mended one wakes it at once."""
+LONGEST_HOLD = 60.0
+"""How long one refusal for too many calls holds back the whole channel."""
+DELIVERIES_AT_ONCE = 12
+CHORES_AT_ONCE = 6
+POLLS_AT_ONCE = 32
+MOST_FILE = 20 * 1024 * 1024
+_GONE = ("too_large", "gone")
+
+Change = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast one channel may send: its platform's figure, and what the platform asked for."""
+
+    per_second: float
+    clock: Callable[[], float] = monotonic
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _next_at: float = field(default=0.0)
+
+    async def take_turn(self) -> None:
+        """Wait until the next message may go."""
+        now = self.clock()
+        at = max(now, self._next_at)
+        self._next_at = at + 1 / self.per_second
+        if at > now:
+            await self.pause(at - now)
+
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so long."""
+        self._next_at = max(self._next_at, self.clock() + min(seconds, LONGEST_HOLD))
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of fetching a file: its place in the store, or why there is none."""
+
+    file: str = ""
+    taken: Taken | None = None
+    reason: str = ""
+
+
+class Courier:
+    """The outside half of the messengers. `on_change` is told when a channel's row has changed."""
+
+    def __init__(
+        self,
+        database: Database,
+        channels: Channels,
+        catalog: GetCatalog,
+        connector: Connector,
+        files: FileStore,
+        folder: Path,
+        on_change: Change,
+    ) -> None:
+        self._database = database
+        self._channels = channels
+        self._catalog = catalog
+        self._connector = connector
+        self._files = files
+        self._folder = folder
+        self._on_change = on_change
+        self._paces: dict[int, Pace] = {}
+
+    def handlers(self, kinds: Mapping[ChannelKind, bool]) -> dict[str, Handler]:
+        """What becomes of each kind of job; of each messenger: whether it drops repeats by their key."""
+        take = partial(take_event, channels=self._channels, catalog=self._catalog)
+        handlers: dict[str, Handler] = {EVENT_JOB: InStore(take, most_tries=MOST_TRIES)}
+        for kind, has_send_key in kinds.items():
+            handlers[deliver_kind(kind)] = Outside(
+                self.deliver,
+                on_done=note_sent,
+                on_dead=note_end,
+                may_repeat=has_send_key,
+                at_once=DELIVERIES_AT_ONCE,
+            )
+            handlers[chore_kind(kind)] = Outside(
+                self.run_errand,
+                on_done=self._note_errand,
+                on_dead=_note_dead_errand,
+                may_repeat=True,
+                at_once=CHORES_AT_ONCE,
+            )
+            handlers[poll_kind(kind)] = Outside(
+                self.poll,
+                on_done=self._note_poll,
+                on_dead=_poll_later,
+                may_repeat=True,
+                at_once=POLLS_AT_ONCE,
+                is_wait=True,
+            )
+        return handlers
+
+    # --- Messages.
+
+    async def deliver(self, payload: Mapping[str, Any], _job: Job) -> SentMessage:
+        """Send one part of a message: a job of `outbox.deliver_kind`."""
+        setup, channel = self._find(payload["channel"])
+        found = await self._database.read(db_outbox.find_delivery, ACCOUNT, payload["delivery"])
+        if found is None:
+            raise BadRequest("There is no such delivery any more.")
+        delivery, chat = found
+        if delivery.platform_id:
+            return SentMessage(delivery.platform_id)  # its echo was quicker than its answer
+        if chat["chat_gone"] is not None:
+            raise ChatGone("The person cannot be reached.")
+        if setup.state is ChannelState.BROKEN:
+            raise Retryable("The channel is broken; its settings tell why.", BROKEN_PAUSE)
+        ends = chat["window_ends_at"]
+        message = OutboundMessage(
+            chat_id=chat["chat_id"],
+            text=delivery.text,
+            is_beyond_window=ends is not None and to_ms(self._database.clock()) >= ends,
+        )
+        pace = self._pace_of(setup, channel)
+        await pace.take_turn()
+        try:
+            return await channel.send(message, delivery.key)
+        except Retryable as error:
+            pace.hold(error.after)
+            raise
+        except ChannelBroken as error:
+            await self._break(setup, error)
+            raise Retryable(error.message, BROKEN_PAUSE) from None
+
+    def _pace_of(self, setup: ChannelSetup, channel: Channel) -> Pace:
+        return self._paces.setdefault(setup.id, Pace(channel.caps.per_second))
+
+    def _find(self, channel_id: int) -> tuple[ChannelSetup, Channel]:
+        setup = self._catalog().channels.get(ChannelId(channel_id))
+        channel = self._channels.find(channel_id)
+        if setup is None or channel is None:
+            raise ChannelBroken("The channel was removed or switched off.")
+        return setup, channel
+
+    async def _break(self, setup: ChannelSetup, error: ChannelBroken) -> None:
+        await self._database.write(report_broken, setup.id, error.message, key=("channel", setup.id))
+        await self._on_change()
+
+    async def type(self, channel_id: int, chat_id: str) -> None:
+        """Show the person that somebody is typing. Nothing hangs on it, so nobody is told of a failure."""
+        channel = self._channels.find(channel_id)
+        if channel is not None and channel.caps.has_typing:
+            with contextlib.suppress(DeliveryError):
+                await channel.type(chat_id)
+
+    # --- Errands: whatever else is asked of a platform.
+
+    async def run_errand(self, payload: Mapping[str, Any], _job: Job) -> Any:
+        """Fetch a file or a profile, tell what was seen, or look at a channel: a job of `chore_kind`."""
+        setup, channel = self._find(payload["channel"])
+        if payload["do"] == "check":
+            checked = await self._connector.check(setup)
+            if checked != setup:
+                await self._on_change()
+            return None
+        if setup.state is ChannelState.BROKEN:
+            raise Retryable("The channel is broken; its settings tell why.", BROKEN_PAUSE)
+        try:
+            match payload["do"]:
+                case "media":
+                    return await self._fetch_media(channel, payload["attachment"])
+                case "profile":
+                    return await self._fetch_profile(channel, payload["chat_id"])
+                case "callback":
+                    await channel.answer_callback(_callback(payload))
+                case "read":
+                    await channel.mark_read(payload["chat_id"], payload["message_id"])
+                case unknown:
+                    raise BadRequest(f"There is no errand {unknown}.")
+        except ChannelBroken as error:
+            await self._break(setup, error)
+            raise Retryable(error.message, BROKEN_PAUSE) from None
+        return None
+
+    async def _fetch_media(self, channel: Channel, attachment_id: int) -> Fetched:
+        came = await self._database.read(db_attachments.find_attachment, ACCOUNT, attachment_id)
+        if came is None:
+            return Fetched(reason="gone")
+        if came.size is not None and came.size > MOST_FILE:
+            return Fetched(reason="too_large")
+        return await self._fetch(channel.fetch(came.source), came.kind, came.name, came.mime)
+
+    async def _fetch(
+        self, stream: AsyncIterator[bytes], kind: AttachmentKind, name: str, mime: str
+    ) -> Fetched:
+        try:
+            taken = await take_in(
+                stream, kind=kind.value, name=name, mime=mime, most=MOST_FILE, folder=self._folder
+            )
+        except Refused as refused:
+            return Fetched(reason=refused.code)
+        except BadRequest as error:
+            return Fetched(reason=error.message if error.message in _GONE else "gone")
+        file = make_name()
+        try:
+            await self._files.put(file, taken.path, taken.mime)
+        finally:
+            await asyncio.to_thread(taken.path.unlink, missing_ok=True)
+        return Fetched(file, taken)
+
+    async def _fetch_profile(self, channel: Channel, chat_id: str) -> tuple[Profile | None, Fetched]:
+        try:
+            profile = await channel.profile(chat_id)
+        except (ChatGone, BadRequest):
+            return None, Fetched()
+        if profile is None or not profile.avatar:
+            return profile, Fetched()
+        picture = await self._fetch(channel.fetch(profile.avatar), AttachmentKind.PHOTO, "", "")
+        return profile, picture
+
+    def _note_errand(
+        self, tx: Transaction, payload: Mapping[str, Any], result: Any, *, now: datetime
+    ) -> None:
+        match payload["do"]:
+            case "media":
+                _note_media(tx, payload["attachment"], result)
+            case "profile":
+                _note_profile(tx, payload["contact"], result, now)
+            case _:
+                pass
+
+    # --- Polling, where no webhook reaches us.
+
+    async def poll(self, payload: Mapping[str, Any], _job: Job) -> tuple[str, list[ChannelEvent]] | None:
+        """Ask for news and wait for them: a job of `poll_kind`. None when there is no need any more."""
+        setup, channel = self._find(payload["channel"])
+        if not setup.is_polling or not isinstance(channel, PollingChannel):
+            return None
+        cursor = await self._database.read(db_channels.find_cursor, setup.id)
+        try:
+            polled = await channel.poll(cursor)
+        except ChannelBroken as error:
+            await self._break(setup, error)
+            raise Retryable(error.message, CHECK_BROKEN_EVERY.total_seconds()) from None
+        return polled.cursor, [event for body in polled.bodies for event in _parse(channel, body)]
+
+    def _note_poll(
+        self,
+        tx: Transaction,
+        payload: Mapping[str, Any],
+        result: tuple[str, list[ChannelEvent]] | None,
+        *,
+        now: datetime,
+    ) -> None:
+        """Keep what came together with the place where to go on, and go on."""
+        setup = self._catalog().channels.get(payload["channel"])
+        if result is None or setup is None:
+            return
+        cursor, came = result
+        accept_updates(tx, setup, came, now=now)
+        db_channels.set_cursor(tx, ACCOUNT, setup.id, cursor)
+        if not has_job(tx, ACCOUNT, poll_key(setup.id)):
+            insert_job(tx, ACCOUNT, poll_key(setup.id), poll_kind(setup.kind), payload)
+
+
+def _parse(channel: Channel, body: bytes) -> list[ChannelEvent]:
+    try:
+        return channel.parse(body)
+    except UnreadableUpdate:
+        log.warning("an update of a channel (%s) could not be read and was left out", channel.kind.value)
+        return []
+
+
+def _callback(payload: Mapping[str, Any]) -> ChannelEvent:
+    """As much of the event as its answer takes."""
+    return ChannelEvent(
+        kind=EventKind.CALLBACK,
+        event_id=payload["event_id"],
+        chat_id=payload["chat_id"],
+        user_id=payload["user_id"],
+        at=datetime.fromisoformat(payload["at"]),
+        message_id=payload["message_id"],
+    )
+
+
+def _note_media(tx: Transaction, attachment_id: int, fetched: Fetched) -> None:
+    taken = fetched.taken
+    if taken is None:
+        db_attachments.fail_attachment(tx, ACCOUNT, attachment_id, fetched.reason)
+    else:
+        db_attachments.store_attachment(
+            tx,
+            ACCOUNT,
+            attachment_id,
+            file=fetched.file,
+            name=taken.name,
+            mime=taken.mime,
+            size=taken.size,
+            width=taken.width,
+            height=taken.height,
+        )
+    _publish_attachment(tx, db_attachments.find_attachment(tx, ACCOUNT, attachment_id))
+
+
+def _publish_attachment(tx: Transaction, came: Attachment | None) -> None:
+    held = None if came is None else db_conversations.find_row(tx, ACCOUNT, came.conversation_id)
+    if came is not None and held is not None:
+        message = db_conversations.find_message_by_id(tx, held, came.message_id)
+        events.publish_conversation(tx, ACCOUNT, held["id"], message)
+
+
+def _note_profile(
+    tx: Transaction, contact_id: int, result: tuple[Profile | None, Fetched], now: datetime
+) -> None:
+    profile, picture = result
+    if profile is not None:
+        take_profile(tx, contact_id, profile, now=now)
+    if picture.file:
+        db_crm.set_avatar(tx, ACCOUNT, contact_id, picture.file)
+        for lead_id in db_crm.list_lead_ids(tx, ACCOUNT, contact_id):
+            events.publish_conversations(tx, ACCOUNT, lead_id)
+
+
+def _note_dead_errand(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
+    """A file that never came is shown as that; the rest nobody misses."""
+    match payload["do"]:
+        case "media":
+            _note_media(tx, payload["attachment"], Fetched(reason="gone"))
+        case _:
+            log.warning("an errand was given up: %s (%s)", payload["do"], end.code)
+
+
+def _poll_later(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
+    """However long a platform is away, it is asked again."""
+    channel_id = payload["channel"]
+    setups = {setup.id: setup for setup in db_channels.list_channels(tx, ACCOUNT)}
+    setup = setups.get(channel_id)
+    if setup is not None and setup.is_polling and setup.is_enabled:
+        set_timer(tx, ACCOUNT, poll_kind(setup.kind), poll_key(channel_id), payload, now + CHECK_BROKEN_EVERY)

@@ -1,0 +1,105 @@
+"""What the messengers post to us: trusted by its bytes, kept before it is answered, worked later."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from litestar import Request, get, post
+
+from knopka.domain.catalog import ChannelSetup
+from knopka.domain.errors import NotFound, Unavailable, UnreadableUpdate, UntrustedWebhook
+from knopka.domain.messaging import Channel, HttpReply
+from knopka.services.updates import accept_updates
+from knopka.web.answers import Answer, answer
+from knopka.web.bodies import read_body
+from knopka.web.context import Web, web_of
+from knopka.web.errors import NOTHING_HERE
+
+log = structlog.get_logger(__name__)
+AnyRequest = Request[Any, Any, Any]
+HOOK = "/hooks/{kind:str}/{path:str}"
+BUDGET_S = 2.0
+"""How long a platform is kept waiting for the disk (S-HOOK-04); it sends again what we did not promise."""
+
+
+@post(HOOK, status_code=200)
+async def post_update(request: AnyRequest) -> Answer:
+    """Keep what a platform tells us: verified on the raw bytes, then on disk, then answered."""
+    web = web_of(request)
+    setup, channel = await _find(request)
+    kind = setup.kind.value
+    web.counters.webhooks_per_channel.take(str(setup.id))
+    body = await read_body(request, web.limits.webhook_bytes)
+    try:
+        channel.verify(_headers(request), _query(request), body)
+    except UntrustedWebhook as error:
+        web.hooks[kind, "refused"] += 1
+        log.warning("a webhook was refused", channel=setup.id, reason=error.message)
+        return answer(b"", status=403)
+    try:
+        came = channel.parse(body)
+    except UnreadableUpdate as error:
+        # Sent again it would be no more readable, and would hold up what comes behind it.
+        web.hooks[kind, "unreadable"] += 1
+        log.warning("a webhook could not be read", channel=setup.id, reason=error.message)
+        return _answer(channel.reply([]))
+    try:
+        async with asyncio.timeout(BUDGET_S):
+            chat = came[0].chat_id if came else ""
+            accepted = await web.database.write(accept_updates, setup, came, key=("chat", setup.id, chat))
+    except TimeoutError:
+        raise Unavailable("The event could not be stored in time.") from None
+    web.hooks[kind, "accepted"] += accepted.new
+    web.hooks[kind, "repeated"] += len(came) - accepted.new
+    if accepted.unknown:
+        web.hooks[kind, "unknown"] += accepted.unknown
+        log.debug("events of an unknown kind were left alone", channel=setup.id, count=accepted.unknown)
+    return _answer(channel.reply(came))
+
+
+@get(HOOK)
+async def get_challenge(request: AnyRequest) -> Answer:
+    """Prove to a platform that asks that the address is ours."""
+    _, channel = await _find(request)
+    reply = channel.answer_challenge(_query(request))
+    if reply is None:
+        raise NotFound(NOTHING_HERE)
+    return _answer(reply)
+
+
+async def _find(request: AnyRequest) -> tuple[ChannelSetup, Channel]:
+    """The channel whose address this is. One that was added a moment ago may not be in memory yet."""
+    web = web_of(request)
+    params = request.scope["path_params"]
+    kind, path = str(params["kind"]), str(params["path"])
+    found = _look(web, kind, path)
+    if found is None and await web.reload_catalog():
+        found = _look(web, kind, path)
+    if found is None:
+        raise NotFound(NOTHING_HERE)
+    return found
+
+
+def _look(web: Web, kind: str, path: str) -> tuple[ChannelSetup, Channel] | None:
+    for setup in web.catalog().channels.values():
+        if setup.kind.value == kind and hmac.compare_digest(setup.path.encode(), path.encode()):
+            channel = web.channels.find(setup.id)
+            return None if channel is None else (setup, channel)
+    return None
+
+
+def _headers(request: AnyRequest) -> Mapping[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+
+
+def _query(request: AnyRequest) -> Mapping[str, str]:
+    return {name: value for name, value in request.query_params.items() if isinstance(value, str)}
+
+
+def _answer(reply: HttpReply) -> Answer:
+    headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers]
+    return answer(reply.body, status=reply.status, kind=reply.media_type.encode(), headers=headers)
