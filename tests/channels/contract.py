@@ -229,6 +229,17 @@ class ChannelContract:
 
         read()
 
+    def test_S_HOOK_08_each_member_may_be_anything(self, sample: bytes) -> None:
+        channel, body = self.make(), json.loads(sample)
+        for path in _paths(body):
+            for member in ANYTHING:
+                try:
+                    events = channel.parse(json.dumps(_put(body, path, member)).encode())
+                except UnreadableUpdate:
+                    continue
+                for event in events:
+                    check_sound(event)
+
     def test_what_is_kept_of_an_event_holds_no_secret(self, sample: bytes) -> None:
         hook = self.sign(sample, self.secret)
         for event in self.make().parse(hook.body):
@@ -377,6 +388,27 @@ def check_sound(event: ChannelEvent) -> None:
             type(text) is str for text in (told.name, told.username, told.language, told.avatar, told.phone)
         )
 
+
+ANYTHING: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    7,
+    -1,
+    10**30,
+    1.5,
+    500.0,
+    "",
+    "x",
+    "7",
+    [],
+    [7],
+    [[7]],
+    {},
+    {"a": 1},
+    [{}],
+)
+"""What may stand for any member by mistake."""
 
 json_values = st.recursive(
     st.none()

@@ -59,6 +59,8 @@ def test_a_mark_with_both_halves_gives_its_words_a_look(text: str, spans: list[S
         "2*3*4",
         "2 ** 3 ** 4",
         "snake_case_names",
+        "snake_case_",
+        "a*b*",
         "__init__",
         "a_b and c_d",
         "*",

@@ -21,6 +21,7 @@ from knopka.domain.messaging import (
     EventKind,
     Level,
     OutboundMessage,
+    OutboxKey,
 )
 from tests.channels.contract import KEY, SILENCE, WEBHOOK, ChannelContract, Fault, Hook, Platform
 
@@ -175,6 +176,12 @@ def test_the_echo_of_our_own_message_carries_its_mark() -> None:
     assert 0 < int(mark) < 2**31
     assert make().echo_mark(KEY) == mark
     assert read("message_reply__of_ours").echo_mark == "1234567"
+
+
+def test_a_random_id_is_a_number_of_31_bits_and_never_none() -> None:
+    marks = [int(make().echo_mark(OutboxKey(f"{number:032x}"))) for number in range(200)]
+    assert all(0 < mark < 2**31 for mark in marks)
+    assert len(set(marks)) == len(marks)
 
 
 @pytest.mark.anyio
