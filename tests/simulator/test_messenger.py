@@ -391,6 +391,17 @@ async def test_messages_are_pushed_in_order_while_one_fails(stage: Stage) -> Non
     assert [event["message"]["text"] for event in await events(stage)] == ["One", "One", "One", "Two"]
 
 
+@pytest.mark.parametrize(("reading", "tries"), [("36 hours", 25), ("1 hour", 7)])
+async def test_meta_gives_up_some_day(stage: Stage, reading: str, tries: int) -> None:
+    chat = await stage.meet(Kind.MESSENGER)
+    stage.simulator.world.pace = 0.000001
+    stage.simulator.readings.choose("messenger_retry_span", reading)
+    stage.hook.answer = lambda _: (500, "")
+    stage.simulator.say(chat, "Lost")
+    assert len(await stage.pushed()) == tries
+    assert stage.outcomes("push")[-1] == "given up"
+
+
 @pytest.mark.parametrize(("fault", "code"), [("too_many", 613), ("bad_token", 190), ("window_closed", 10)])
 async def test_faults_speak_the_platforms_words(stage: Stage, fault: str, code: int) -> None:
     chat = await stage.meet(Kind.MESSENGER)

@@ -307,6 +307,19 @@ async def test_a_long_poll_ends_with_the_first_update(stage: Stage, bot: Bot) ->
     assert update.message.text == "Now"
 
 
+async def test_a_second_poll_ends_the_first(stage: Stage, bot: Bot) -> None:
+    chat = started(stage)
+    await bot.get_updates(offset=(await bot.get_updates())[-1].update_id + 1)
+    polling = asyncio.create_task(bot.get_updates(timeout=20))
+    while stage.simulator.telegram.houses["shop_bot"].poll is None:  # noqa: ASYNC110 # it tells nobody
+        await asyncio.sleep(0)
+    assert await stage.telegram("getUpdates") == {"ok": True, "result": []}
+    with pytest.raises(Conflict, match="terminated by other getUpdates request"):
+        await polling
+    stage.simulator.say(chat, "Now")
+    assert len(await bot.get_updates()) == 1
+
+
 async def test_polling_and_a_webhook_exclude_each_other(stage: Stage, bot: Bot) -> None:
     await bot.set_webhook(f"{stage.hook.url}/tg", secret_token="abc")
     with pytest.raises(Conflict, match="webhook is active"):

@@ -39,7 +39,7 @@ class SimulatorApp:
             reply = reply_json({"error": "wrong_host", "message": "The simulator has no such name."}, 421)
         else:
             reply = await self._answer(request)
-        await send_reply(reply, scope, receive, send, self.simulator.closing)
+        await send_reply(reply, scope, receive, send, self.simulator.world.closing)
 
     def _knows_host(self, host: str) -> bool:
         """Whether we are called by a name of our own; another may be a foreign page's (DNS rebinding)."""

@@ -130,7 +130,7 @@ class Control:
         person = _number(request.query.get("person", ""))
         match rest:
             case "state":
-                if after is not None:
+                if after is not None and not self.simulator.world.closing.is_set():
                     await self.simulator.world.wait_for_change(after, WAIT)
                 return reply_json(self.simulator.show_state(person))
             case "log":

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from itertools import count, repeat
+from itertools import chain, count, repeat
 from typing import Any
 
 import httpx
@@ -94,6 +94,8 @@ class Push:
     person: int | None = None
     text: str = ""
     on_failure: Callable[[str], None] = lambda reason: None
+    span: float | None = None
+    """Gives up earlier than the platform's manners say."""
 
 
 class Courier:
@@ -200,7 +202,7 @@ class Courier:
             self.start(rest)
 
     async def _try_again(self, push: Push, manners: Manners, verdict: Verdict) -> None:
-        for attempt, wait in zip(count(2), _waits(manners), strict=False):
+        for attempt, wait in zip(count(2), _waits(manners, push.span or manners.span), strict=False):
             seconds = wait if verdict.retry_after is None else verdict.retry_after
             await asyncio.sleep(seconds * self.world.pace)
             verdict = await self._try(push, attempt)
@@ -262,14 +264,12 @@ class Courier:
         )
 
 
-def _waits(manners: Manners) -> Iterator[float]:
+def _waits(manners: Manners, span: float) -> Iterator[float]:
+    """The pauses between tries, as long as all of them together stay within the span."""
     spent = 0.0
-    for wait in manners.waits:
-        yield wait
+    for wait in chain(manners.waits, repeat(manners.waits[-1])):
         spent += wait
-    for wait in repeat(manners.waits[-1]):
-        spent += wait
-        if spent > manners.span:
+        if spent > span:
             return
         yield wait
 

@@ -556,9 +556,12 @@ class Messenger(StandIn[Page]):
             return Verdict(response.status_code == 200)
 
         person = chat.person.number
+        usual = self.world.readings.is_usual("messenger_retry_span")
+        span = None if usual else HOUR
         lane = f"page {page.account.page_id}" if name == "messages" else f"{name} {chat.user_id}"
+        account = page.account.key
         self.courier.send(
-            Push(self.kind, page.account.key, lane, name, identity, prepare, judge, person, text)
+            Push(self.kind, account, lane, name, identity, prepare, judge, person, text, span=span)
         )
 
 

@@ -62,6 +62,7 @@ class SimulatorServer:
             loop="none",
             lifespan="off",
             interface="asgi3",
+            proxy_headers=False,
             access_log=False,
             log_config=None,
             server_header=False,
@@ -74,7 +75,7 @@ class SimulatorServer:
         """Close every connection and forget everything."""
         if self._app is not None and self._server is not None and self._serving is not None:
             await self._app.simulator.close()
-            self._server.should_exit = self._server.force_exit = True
+            self._server.should_exit = True
             await self._serving
         self._listener.close()
 

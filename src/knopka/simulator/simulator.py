@@ -43,8 +43,6 @@ class Simulator:
         self.messenger = Messenger(self.world, self.courier)
         self.viber = Viber(self.world, self.courier)
         self.vk = Vk(self.world, self.courier)
-        self.closing = asyncio.Event()
-        """Set when the simulator stops: whoever holds a connection lets it go."""
 
     def stand_in(self, kind: Kind) -> StandIn[Any]:
         match kind:
@@ -79,8 +77,7 @@ class Simulator:
             await self.courier.settled()
 
     async def close(self) -> None:
-        self.closing.set()
-        self.world.touch()
+        self.world.close()
         await self.courier.close()
 
     # What a person does.

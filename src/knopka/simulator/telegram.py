@@ -291,7 +291,8 @@ class Telegram(StandIn[Bot]):
     async def _wait_for_update(self, bot: Bot, seconds: int) -> None:
         stop = bot.poll = asyncio.Event()
         bot.arrived.clear()
-        waits = [asyncio.ensure_future(bot.arrived.wait()), asyncio.ensure_future(stop.wait())]
+        events = (bot.arrived, stop, self.world.closing)
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -208,6 +208,8 @@ class World:
         self._media_bytes = 0
         self._entries = count(1)
         self._media_ids = count(1)
+        self.closing = asyncio.Event()
+        """Set when the simulator stops: whoever waits or holds a connection lets it go."""
         self._ahead = 0.0
         self._changed = asyncio.Event()
 
@@ -217,6 +219,10 @@ class World:
     def advance(self, seconds: float) -> None:
         """Put the clock ahead: windows close and limits run out as after that time."""
         self._ahead += max(0.0, seconds)
+        self.touch()
+
+    def close(self) -> None:
+        self.closing.set()
         self.touch()
 
     def touch(self) -> None:
