@@ -109,6 +109,7 @@ class FakeInbox:
                 "is_visit_unknown": False,
                 "chat_gone": None,
                 "window": None,
+                "avatar_url": None,
                 "source": {"id": 1, "name": "Shop"},
                 "status": "open",
                 "visitor_name": name,
@@ -524,6 +525,8 @@ class FakeInbox:
         if path == "/w/csp":
             self.reports.append(raw.decode())
             await _send(send, 204, b"", "text/plain")
+        elif path == "/inbox/api/contacts/1/avatar" and "avatar" in self.files:
+            await _send(send, 200, self.files["avatar"][1], self.files["avatar"][0])
         elif path.startswith("/inbox/api/files/"):
             kind, content = self.files.get(path.removeprefix("/inbox/api/files/"), ("text/plain", b""))
             await _send(send, 200 if content else 404, content, kind)

@@ -20,4 +20,4 @@ export const switchChannel = (id: number, is_enabled: boolean) =>
 export const checkChannel = (id: number) => post<Channel>(`channels/${id}/check`, { key: newKey() }, SETUP_MS);
 export const testChannel = (id: number) =>
   post<{ conversation_id: number; message: Message }>(`channels/${id}/test`, { key: newKey() }, SETUP_MS);
-export const removeChannel = (id: number) => remove(`channels/${id}`, SETUP_MS);
+export const removeChannel = (id: number) => remove(`channels/${id}`, { key: newKey() }, SETUP_MS);

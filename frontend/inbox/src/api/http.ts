@@ -63,7 +63,7 @@ export async function get<T extends object>(
 
 export const post = <T>(path: string, body: object, deadlineMs = DEADLINE_MS): Promise<T> => ask<T>("POST", path, body, deadlineMs);
 export const patch = <T>(path: string, body: object, deadlineMs = DEADLINE_MS): Promise<T> => ask<T>("PATCH", path, body, deadlineMs);
-export const remove = (path: string, deadlineMs = DEADLINE_MS): Promise<void> => ask<void>("DELETE", path, undefined, deadlineMs);
+export const remove = (path: string, body: object, deadlineMs = DEADLINE_MS): Promise<void> => ask<void>("DELETE", path, body, deadlineMs);
 
 async function ask<T>(method: string, path: string, body?: object, deadlineMs = DEADLINE_MS): Promise<T> {
   const response = await reach(method, path, body, deadlineMs);

@@ -26,6 +26,8 @@ export interface Summary {
   /** Nothing can be sent until the person writes again. */
   chat_gone: "blocked" | "gone" | null;
   window: ReplyWindow | null;
+  /** The picture that a messenger shows of the person, on our own server. */
+  avatar_url: string | null;
   source: { id: number; name: string };
   status: ConversationStatus;
   visitor_name: string;

@@ -4,8 +4,6 @@ import type { Channel, ChannelState, KindInfo, Summary } from "../api/shapes";
 import { wordsOf } from "./faults";
 import type { Phase } from "./thread.svelte";
 
-const SOON_MS = 300;
-
 export class Channels {
   list = $state.raw<Channel[]>([]);
   kinds = $state.raw<KindInfo[]>([]);
@@ -15,10 +13,9 @@ export class Channels {
   broken = $derived(this.list.filter((channel) => channel.state === "broken"));
 
   #again = false;
-  #soon: number | undefined;
   #changes = 0;
 
-  /** Reads the list (again); two wishes at once cost one more reading, not two. */
+  /** Reads the list (again); any number of wishes meanwhile cost one more reading. */
   async load(): Promise<void> {
     if (this.phase === "loading") {
       this.#again = true;
@@ -39,12 +36,6 @@ export class Channels {
         this.phase = "failed";
       }
     } while (this.#again && this.phase === "ready");
-  }
-
-  /** Something happened to a channel; what happens to ten in a row costs one reading. */
-  loadSoon(): void {
-    clearTimeout(this.#soon);
-    this.#soon = window.setTimeout(() => void this.load(), SOON_MS);
   }
 
   put(channel: Channel): void {

@@ -285,7 +285,7 @@ class Desk {
         this.#hearTyping(event.conversation_id);
         return;
       case "channels":
-        this.channels.loadSoon();
+        void this.channels.load();
         return;
       case "pong":
         if (event.now) this.#sync(event.now);

@@ -24,6 +24,7 @@ export interface Row {
   /** Null where nothing is known of the conversation yet. */
   channel: ChannelKind | null;
   channelTitle: string;
+  avatarUrl: string | null;
   sourceName: string;
 }
 
@@ -77,6 +78,7 @@ function ofConversation(c: Summary): Row {
     isClosed: c.status === "closed",
     channel: c.channel,
     channelTitle: plainName(c.channel_title ?? ""),
+    avatarUrl: c.avatar_url ?? null,
     sourceName: plainName(c.source.name),
   };
 }
@@ -98,6 +100,7 @@ function ofUnsorted(row: UnsortedRow): Row {
     isClosed: false,
     channel: null,
     channelTitle: "",
+    avatarUrl: null,
     sourceName: plainName(row.source_name),
   };
 }

@@ -80,6 +80,8 @@ export const en = {
     group_id: "Id of the community",
     sender_name: "Name of the sender",
     sender_avatar: "Picture of the sender",
+    greeting: "Words in the visitor's input",
+    human_agent: "Human Agent",
     name: "Name",
     uri: "URI of the bot",
     welcome: "Welcome",

@@ -87,6 +87,8 @@ export const ru: ChannelWords = {
     group_id: "Id сообщества",
     sender_name: "Имя отправителя",
     sender_avatar: "Картинка отправителя",
+    greeting: "Слова в поле ввода посетителя",
+    human_agent: "Human Agent",
     name: "Название",
     uri: "URI бота",
     welcome: "Приветствие",
