@@ -64,7 +64,6 @@ EVENTS = (
     "message_new", "message_reply", "message_edit", "message_allow", "message_deny", "message_read",
     "message_typing_state", "message_event",
 )  # fmt: skip
-CONFIRMATION = "confirmation"
 FIRST_GROUP_CHAT = 2_000_000_000
 """Peers from here on are chats of several people (VK API, messages.send, peer_id)."""
 MOST_PAYLOAD = 255
@@ -162,6 +161,8 @@ class VK:
                 return [_event(sent, raw, EventKind.TYPING, get_text(found, "from_id"))]
             case "message_event":
                 return [_read_press(sent, found, raw)]
+            case "confirmation":
+                return [_event(sent, raw, EventKind.CHALLENGE, "")]
             case _:
                 return [_event(sent, raw, EventKind.OTHER, "")]
 
@@ -200,7 +201,7 @@ class VK:
 
     def reply(self, events: Sequence[ChannelEvent]) -> HttpReply:
         """VK wants the word `ok`, and for its first question the community's confirmation code."""
-        if any(event.kind is EventKind.OTHER and get(event.raw, "type") == CONFIRMATION for event in events):
+        if any(event.kind is EventKind.CHALLENGE for event in events):
             return HttpReply(body=self._config.values.get("confirmation", "").encode())
         return HttpReply(body=b"ok")
 
@@ -212,12 +213,16 @@ class VK:
 
     # --- Set-up.
 
+    async def prepare(self) -> Mapping[str, str]:
+        """The code that VK asks the address for while the callback server is being added."""
+        answer = await self._ask("groups.getCallbackConfirmationCode", group_id=self._group_id)
+        return {"confirmation": get_text(answer, "code")}
+
     async def setup(self, webhook_url: str) -> SetupReport:
         title, values = await self._introduce()
         if not webhook_url:
             return SetupReport(title, values, (NEEDS_ADDRESS,))
-        confirmation = await self._ask("groups.getCallbackConfirmationCode", group_id=self._group_id)
-        values["confirmation"] = get_text(confirmation, "code")
+        values |= await self.prepare()
         # VK may ask for the code while the server is still being added.
         self._learn(values)
         server_id = await self._place_server(webhook_url)
@@ -393,7 +398,7 @@ def _event(
     at: datetime | None = None,
     **more: Any,
 ) -> ChannelEvent:
-    if not chat_id and kind is not EventKind.OTHER:
+    if not chat_id and kind not in (EventKind.OTHER, EventKind.CHALLENGE):
         kind = EventKind.OTHER
     return ChannelEvent(
         kind=kind,

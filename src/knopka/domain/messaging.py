@@ -83,6 +83,9 @@ class EventKind(StrEnum):
     TYPING = "typing"
     ECHO = "echo"
     """What our side said: by us, or by staff in the messenger's own tools."""
+    CHALLENGE = "challenge"
+    """The platform asks whether the address is ours: answered by `reply` as the channel is set up at that
+    moment, and kept nowhere."""
     OTHER = "other"
     """Real, but nothing for us: counted and kept, never shown."""
 
@@ -382,6 +385,14 @@ class PollingChannel(Protocol):
 
     async def poll(self, cursor: str) -> Polled:
         """Wait for events after the cursor (empty: from the first that is still there), a while at most."""
+
+
+@runtime_checkable
+class PreparedChannel(Protocol):
+    """A channel whose platform asks for something while it is being set up."""
+
+    async def prepare(self) -> Mapping[str, str]:
+        """Values to be kept before the set-up begins, so that whoever is asked knows them."""
 
 
 class Channels(Protocol):

@@ -33,6 +33,7 @@ from knopka.domain.messaging import (
     Level,
     MessageState,
     Parameter,
+    PreparedChannel,
     SetupReport,
 )
 from knopka.services.catalog import ACCOUNT
@@ -195,6 +196,12 @@ def remove_channel(tx: Transaction, channel_id: int, *, now: datetime) -> None:
     if not db.remove_channel(tx, ACCOUNT, channel_id, now):
         raise NotFound(f"There is no channel {channel_id}.")
     _tell(tx)
+
+
+def keep_values(tx: Transaction, channel_id: int, values: Mapping[str, str], *, now: datetime) -> None:
+    """Keep what the platform will ask for while the channel is being set up."""
+    setup = _get(tx, channel_id)
+    db.update_channel(tx, ACCOUNT, replace(setup, values={**setup.values, **values}), now)
 
 
 def store_report(
@@ -397,9 +404,14 @@ class Connector:
         channel = self._make(setup.kind, read_config(self.vault, setup))
         url = self.webhook_url(setup)
         try:
+            if url and isinstance(channel, PreparedChannel):
+                values = await channel.prepare()
+                await self._database.write(keep_values, setup.id, values, key=("channel", setup.id))
             report = await ask(lambda: channel.setup(url), setup.title)
         except (Retryable, Uncertain) as error:
             report = SetupReport(setup.title, findings=(Finding(Level.BROKEN, "unreachable", error.message),))
+        except DeliveryError as error:
+            report = SetupReport(setup.title, findings=(Finding(Level.BROKEN, "refused", error.message),))
         ready = replace(setup, values={**setup.values, **report.values})
         link = None
         if report.level is not Level.BROKEN:

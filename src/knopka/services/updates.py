@@ -47,6 +47,7 @@ from knopka.services.repeats import hash_body
 from knopka.services.texts import MAX_TEXT
 
 EVENT_JOB = "channel.event"
+KEPT_NOWHERE = (EventKind.TYPING, EventKind.CHALLENGE)
 MOST_TRIES = 5
 """After so many failures an event goes to the dead letters, and the chat goes on (S-HOOK-06)."""
 
@@ -71,6 +72,7 @@ def accept_updates(
     for event in came:
         if event.kind is EventKind.TYPING:
             _tell_typing(tx, channel, event)
+        if event.kind in KEPT_NOWHERE:
             continue
         identity = hashlib.sha256(event.event_id.encode(errors="replace")).hexdigest()
         row_id = db.insert_event(tx, ACCOUNT, channel.id, identity, event, now)
@@ -142,7 +144,7 @@ class _Taker:
                 self._take_block()
             case EventKind.ECHO:
                 self._take_echo()
-            case EventKind.TYPING | EventKind.OTHER:
+            case EventKind.TYPING | EventKind.CHALLENGE | EventKind.OTHER:
                 pass
 
     # --- The person opens the chat, writes, or presses a button.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,7 +12,7 @@ from litestar import Request, get, post
 
 from knopka.domain.catalog import ChannelSetup
 from knopka.domain.errors import NotFound, Unavailable, UnreadableUpdate, UntrustedWebhook
-from knopka.domain.messaging import Channel, HttpReply
+from knopka.domain.messaging import Channel, ChannelEvent, EventKind, HttpReply
 from knopka.services.updates import accept_updates
 from knopka.web.answers import Answer, answer
 from knopka.web.bodies import read_body
@@ -47,6 +47,8 @@ async def post_update(request: AnyRequest) -> Answer:
         web.hooks[kind, "unreadable"] += 1
         log.warning("a webhook could not be read", channel=setup.id, reason=error.message)
         return _answer(channel.reply([]))
+    if any(event.kind is EventKind.CHALLENGE for event in came):
+        return await _answer_challenge(request, came)
     try:
         async with asyncio.timeout(BUDGET_S):
             chat = came[0].chat_id if came else ""
@@ -58,6 +60,16 @@ async def post_update(request: AnyRequest) -> Answer:
     if accepted.unknown:
         web.hooks[kind, "unknown"] += accepted.unknown
         log.debug("events of an unknown kind were left alone", channel=setup.id, count=accepted.unknown)
+    return _answer(channel.reply(came))
+
+
+async def _answer_challenge(request: AnyRequest, came: Sequence[ChannelEvent]) -> Answer:
+    """The platform asks in the middle of a set-up, perhaps of another process: what was kept a moment ago
+    is the answer."""
+    web = web_of(request)
+    if web.reload is not None:
+        await web.reload()
+    _, channel = await _find(request)
     return _answer(channel.reply(came))
 
 

@@ -45,7 +45,6 @@ class TestVk(ChannelContract):
     chat_id = "77"
     unknown = (
         other("wall_post_new"),
-        other("confirmation"),
         other("message_new", {"message": {"peer_id": 2_000_000_001, "from_id": 77, "text": "to all"}}),
         other("message_new"),
         other("message_new", {"message": {"peer_id": 77, "from_id": 77, "text": "", "id": 9}}),
