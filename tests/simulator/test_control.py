@@ -80,7 +80,7 @@ async def test_a_whole_story_by_http_alone(stage: Stage) -> None:
     assert [entry["outcome"] for entry in log if entry["what"] == "push"] == ["200"] * 6
     state = (await stage.http.get("/api/state", params={"person": person})).json()
     lines = state["windows"][0]["chats"]["shop_bot"]["lines"]
-    assert [line["text"] for line in lines] == [f"/start {CODE}", "Hello", "", ""]
+    assert [line["text"] for line in lines] == ["/start", "Hello", "", ""]
     media = lines[3]["media"]
     assert media["name"] == "a.txt"
     assert (await stage.http.get(media["url"])).content == base64.b64decode("aGk=")

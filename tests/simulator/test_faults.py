@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -290,6 +292,16 @@ async def test_every_reading_can_be_chosen_and_no_other(stage: Stage) -> None:
         readings.choose("icq_uin", "nine digits")
     readings.reset()
     assert all(readings.is_usual(name) for name in READINGS)
+
+
+def test_the_page_of_the_docs_names_every_fault_and_reading() -> None:
+    page = (Path(__file__).parents[2] / "docs/simulator.md").read_text()
+    assert [fault for fault in Trouble if f"`{fault}`" not in page] == []
+    rows = [line for line in page.splitlines() if line.startswith("| `") and "·" in line]
+    documented = {
+        row.split("`")[1]: tuple(one.strip() for one in row.split("|")[2].split("·")) for row in rows
+    }
+    assert documented == READINGS
 
 
 @EVERY

@@ -504,7 +504,7 @@ class Telegram(StandIn[Bot]):
         if was_blocked and event_first:
             self.unblock(chat)
         chat.reachable, chat.blocked = True, False
-        self._say(chat, text)
+        self._say(chat, text, shown="/start")
         if was_blocked and not event_first:
             self._member_event(chat, blocked=False)
 
@@ -512,11 +512,13 @@ class Telegram(StandIn[Bot]):
         self._needs_start(chat)
         self._say(chat, text)
 
-    def _say(self, chat: Chat, text: str) -> None:
+    def _say(self, chat: Chat, text: str, shown: str = "") -> None:
+        """A person's own window does not show what a deep link has added to /start."""
         content: dict[str, Any] = {"text": text}
         if entities := find_commands(text):
             content["entities"] = entities
-        self._receive(chat, text, content)
+        line = self._receive(chat, text, content)
+        line.text = shown or text
 
     def attach(self, chat: Chat, piece: Piece, sample: Sample | None, caption: str) -> None:
         self._needs_start(chat)
@@ -642,13 +644,14 @@ class Telegram(StandIn[Bot]):
         content: Mapping[str, Any],
         what: str = "text",
         media: Media | None = None,
-    ) -> None:
+    ) -> Line:
         """A person's message reaches the server."""
         bot = self.houses[chat.account]
         message = self._message(bot, chat, self._user(chat), content)
         line_id = str(message["message_id"])
-        chat.add(Line(line_id, Side.PERSON, text, self.world.now(), what, media, body=message))
+        line = chat.add(Line(line_id, Side.PERSON, text, self.world.now(), what, media, body=message))
         self._add_update(bot, chat, "message", message, "chat", line_id, text or what)
+        return line
 
     def _message(
         self, bot: Bot, chat: Chat, sender: Mapping[str, Any], content: Mapping[str, Any]

@@ -158,7 +158,7 @@ class Window {
       const lines = chat.lines.map((line) => this.line(line, abilities));
       return chat.typing ? [...lines, make("li", { class: "note" }, words.typing)] : lines;
     });
-    if (changed) this.log.scrollTop = this.log.scrollHeight;
+    if (changed) this.scroll();
     show(this.note, chat.blocked ? words.blocked : chat.code ? words.code : "");
     fill(this.keyboard, chat.keyboard, (rows) => rows.map((row) => this.row(row, null)));
     show(this.start, chat.start ? words.start[this.kind] : "");
@@ -172,6 +172,10 @@ class Window {
       this.menu.open = false;
       this.act(doing);
     })));
+  }
+
+  scroll() {
+    this.log.scrollTop = this.log.scrollHeight;
   }
 
   line(line, abilities) {
@@ -190,8 +194,8 @@ class Window {
   piece(line) {
     const media = line.media;
     if (!media) return make("p", { class: "piece" }, words.whats[line.what] ?? line.what);
-    if (media.type.startsWith("image/")) return make("img", { src: media.url, alt: words.whats[line.what] ?? media.name });
-    return make("a", { class: "piece", href: media.url, download: media.name }, `📎 ${words.whats[line.what] ?? line.what}: ${media.name}`);
+    if (media.type.startsWith("image/")) return make("img", { src: media.url, alt: words.whats[line.what] ?? media.name, onload: () => this.scroll() });
+    return make("a", { class: "piece", href: media.url, download: media.name }, `${words.whats[line.what] ?? line.what}: ${media.name}`);
   }
 
   changes(line, abilities) {

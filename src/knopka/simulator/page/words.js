@@ -28,8 +28,8 @@ const en = {
     contact: "Contact (phone)", sticker: "Sticker",
   },
   whats: {
-    photo: "Photo", file: "File", voice: "Voice message", video: "Video", location: "📍 Location",
-    contact: "👤 Contact with phone", sticker: "Sticker",
+    photo: "Photo", file: "File", voice: "Voice message", video: "Video", location: "Location",
+    contact: "Contact with phone", sticker: "Sticker",
   },
   doings: {
     block: "Block", unblock: "Unblock", read: "Mark as read", allow: "Allow messages", type: "Be typing",
@@ -99,8 +99,8 @@ const ru = {
     contact: "Контакт (телефон)", sticker: "Стикер",
   },
   whats: {
-    photo: "Фото", file: "Файл", voice: "Голосовое сообщение", video: "Видео", location: "📍 Геопозиция",
-    contact: "👤 Контакт с телефоном", sticker: "Стикер",
+    photo: "Фото", file: "Файл", voice: "Голосовое сообщение", video: "Видео", location: "Геопозиция",
+    contact: "Контакт с телефоном", sticker: "Стикер",
   },
   doings: {
     block: "Заблокировать", unblock: "Разблокировать", read: "Прочитать", allow: "Разрешить сообщения",
