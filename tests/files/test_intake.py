@@ -113,6 +113,34 @@ async def test_S_IN_11_comments_and_profiles_go(tmp_path: Path) -> None:
         assert b"Secret" not in taken.path.read_bytes(), kind
 
 
+async def test_S_IN_11_comments_of_an_animation_go(tmp_path: Path) -> None:
+    moving = {
+        "GIF": animation("GIF", 3, comment="SecretWords"),
+        "WEBP": animation("WEBP", 3, xmp=b"SecretWords", exif=with_place(1)),
+    }
+    for kind, data in moving.items():
+        assert b"Secret" in data
+        taken = await take(tmp_path, data)
+        assert (taken.mime, b"Secret" in taken.path.read_bytes()) == (f"image/{kind.lower()}", False)
+
+
+async def test_a_jpeg_with_more_pictures_after_it_becomes_the_first(tmp_path: Path) -> None:
+    """Telephones append previews and depths so (CIPA DC-007, Multi-Picture Format)."""
+    taken = await take(tmp_path, encode(halves(), "MPO", save_all=True, append_images=[halves(9, 9)]))
+    with Image.open(taken.path) as picture:
+        assert (taken.mime, picture.format, picture.size) == ("image/jpeg", "JPEG", (40, 20))
+
+
+async def test_in_a_moving_gif_a_pixel_may_become_clear_again(tmp_path: Path) -> None:
+    left, right = (Image.new("RGBA", (20, 10), (0, 0, 0, 0)) for _ in range(2))
+    left.paste("red", (0, 0, 8, 10))
+    right.paste("red", (12, 0, 20, 10))
+    taken = await take(tmp_path, encode(left, "GIF", save_all=True, append_images=[right], disposal=2))
+    with Image.open(taken.path) as picture:
+        seen = [frame.convert("RGBA").getpixel((2, 5)) for frame in _loaded(picture)]
+    assert [color[3] for color in seen if isinstance(color, tuple)] == [255, 0]
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
 async def test_an_animation_keeps_its_frames_and_their_pace(tmp_path: Path, kind: str) -> None:
     taken = await take(tmp_path, animation(kind, 7))
@@ -314,6 +342,8 @@ async def test_a_stream_of_more_than_is_taken_is_refused_and_leaves_nothing(tmp_
     with pytest.raises(Refused) as refused:
         await take_in(endless(), kind="file", name="", mime="", most=10_000, folder=tmp_path)
     assert (refused.value.code, left_in(tmp_path)) == ("too_large", [])
+    with pytest.raises(Refused):
+        await take_in(stream(bytes(10_001)), kind="file", name="", mime="", most=10_000, folder=tmp_path)
     exact = await take_in(stream(bytes(10_000)), kind="file", name="", mime="", most=10_000, folder=tmp_path)
     assert exact.size == 10_000
 
@@ -337,6 +367,12 @@ def script(text: str) -> tuple[str, ...]:
     return (sys.executable, "-c", text)
 
 
+def say(text: str, code: int = 0) -> str:
+    """A script that leaves an empty picture and says this."""
+    return f"import sys; open(sys.argv[2], 'w').close(); sys.stdout.write({text!r}); sys.exit({code})"
+
+
+DRAWN = '{"mime": "image/png", "width": 1, "height": 1}'
 DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 HANGS = "import os, signal, sys; open(sys.argv[2], 'w').write(str(os.getpid())); signal.pause()"
 
@@ -350,9 +386,10 @@ HANGS = "import os, signal, sys; open(sys.argv[2], 'w').write(str(os.getpid()));
         "raise MemoryError",
         "print('not JSON')",
         "print('x' * 1_000_000)",
-        """print('{"mime": "text/html", "width": 1, "height": 1}')""",
-        """print('{"mime": "image/png", "width": 1, "height": 1}')""",
-        """print('{"mime": "image/png", "width": 1, "height": 1}'); raise SystemExit(1)""",
+        say(DRAWN.replace("image/png", "text/html")),
+        f"print({DRAWN!r})",
+        say(DRAWN, code=1),
+        say(" " * 2000 + DRAWN),
     ],
 )
 async def test_S_IN_11_a_worker_that_fails_makes_a_broken_picture(tmp_path: Path, worker: str) -> None:
@@ -363,6 +400,11 @@ async def test_S_IN_11_a_worker_that_fails_makes_a_broken_picture(tmp_path: Path
             stream(data), kind="photo", name="", mime="", most=MOST, folder=tmp_path, pictures=pictures
         )
     assert (refused.value.code, left_in(tmp_path)) == ("broken", [])
+
+
+async def test_a_worker_that_says_what_it_drew_is_believed(tmp_path: Path) -> None:
+    drawn = await Pictures(worker=script(say(DRAWN))).redraw(tmp_path / "source", tmp_path / "target")
+    assert (drawn.mime, drawn.width) == ("image/png", 1)
 
 
 async def test_S_IN_11_a_worker_that_hangs_is_gone_afterwards(tmp_path: Path) -> None:

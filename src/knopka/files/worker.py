@@ -50,18 +50,14 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class TooLarge(Exception):
-    """More pixels than are decoded."""
-
-
 def redraw(source: str, target: str, *, pixels: int, frames: int) -> Mapping[str, Any]:
     """Write the picture anew, upright and without what is not seen, and tell its type and size.
 
-    Raises TooLarge by the header alone, before anything is decoded.
+    What has more pixels than allowed raises by its header alone, before anything is decoded.
     """
+    Image.MAX_IMAGE_PIXELS = pixels
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
     with Image.open(source, formats=tuple(READERS)) as picture:
-        if picture.width * picture.height > pixels:
-            raise TooLarge
         kind = "JPEG" if picture.format == "MPO" else str(picture.format)  # MPO: a JPEG with more after it
         if kind in ("GIF", "WEBP") and getattr(picture, "is_animated", False):
             size = _draw_frames(picture, target, kind, frames)
@@ -119,11 +115,9 @@ def confine(*, memory: int, seconds: int, output: int) -> None:
 def main(source: str, target: str, limits: str) -> None:
     allowed = json.loads(limits)
     confine(memory=allowed["memory"], seconds=allowed["seconds"], output=allowed["output"])
-    Image.MAX_IMAGE_PIXELS = allowed["pixels"]
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
         told = redraw(source, target, pixels=allowed["pixels"], frames=allowed["frames"])
-    except (TooLarge, MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         told = {"refused": "too_large"}
     except OSError as error:
         told = {"refused": "too_large" if error.errno == errno.EFBIG else "broken"}
