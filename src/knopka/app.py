@@ -28,10 +28,11 @@ from knopka.db.schema import list_revisions
 from knopka.demo_messengers import at_simulator, connect_samples, start_simulator
 from knopka.domain.catalog import Catalog, ChannelSetup
 from knopka.domain.errors import Fault, InvalidInput, KnopkaError, Unavailable
+from knopka.domain.messaging import ChannelKind
 from knopka.files import open_files
 from knopka.live import Hub, MemoryBus, PostgresBus
 from knopka.outgoing import make_client
-from knopka.platforms import PLATFORMS, Apis, ChannelShelf, parameters_of
+from knopka.platforms import PLATFORMS, Apis, ChannelShelf, Platform
 from knopka.services import demo as services_demo
 from knopka.services.cards import WAITING_TIMER
 from knopka.services.catalog import ensure_account, load_catalog
@@ -117,7 +118,7 @@ class House:
     web: Web
     app: ASGIApp
     worker: Worker
-    apis: Apis
+    desk: Switchboard
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def begin(self, *, works: bool = True) -> None:
@@ -134,7 +135,7 @@ class House:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.catalogs.close()
-        await self.apis.close()
+        await self.desk.close()
         await self.database.close()
 
 
@@ -158,6 +159,7 @@ async def open_house(
     *,
     base_url: str | None = None,
     demo: DemoDoor | None = None,
+    platforms: Mapping[ChannelKind, Platform] = PLATFORMS,
     on_broken: Callable[[str], None] = lambda _reason: None,
 ) -> House:
     """Open the store and put everything together; nothing listens yet."""
@@ -173,7 +175,7 @@ async def open_house(
     cache.append(CatalogCache(database, await database.read(load_catalog)))
     limits = read_limits(settings)
     trusted = settings.trusted_proxies
-    desk = Switchboard(database, cache[0], settings, base_url)
+    desk = Switchboard(database, cache[0], settings, base_url, platforms)
     web = Web(
         database=database,
         hub=hub,
@@ -190,19 +192,31 @@ async def open_house(
     )
     web.gate = Gate(limits.sockets, limits.sockets_per_address, web.trusts)
     worker = Worker(database, {**HANDLED_JOBS, **desk.handlers()})
-    return House(database, hub, cache[0], web, build_app(web), worker, desk.apis)
+    return House(database, hub, cache[0], web, build_app(web), worker, desk)
 
 
 class Switchboard:
     """Everything that the messengers are made of, put together once for a server or a worker."""
 
-    def __init__(self, database: Database, catalogs: CatalogCache, settings: Settings, base_url: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalogs: CatalogCache,
+        settings: Settings,
+        base_url: str,
+        platforms: Mapping[ChannelKind, Platform] = PLATFORMS,
+    ) -> None:
         self.vault = Vault(read_secret_key(settings))
-        self.apis = Apis(api_addresses(settings))
+        self.apis = Apis(api_addresses(settings), platforms)
         self.shelf = ChannelShelf(catalogs.get, self.vault, self.apis)
         self.files = open_files(settings.files, settings.data_dir, connect_to)
         self.connector = Connector(
-            database, self.vault, self.apis.make, parameters_of, partial(webhook_url, self.apis, base_url)
+            database,
+            self.vault,
+            self.apis.make,
+            self.apis.parameters_of,
+            partial(webhook_url, self.apis, base_url),
+            catalogs.reload,
         )
         folder = settings.data_dir / "incoming"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -210,9 +224,14 @@ class Switchboard:
             database, self.shelf, catalogs.get, self.connector, self.files, folder, catalogs.reload
         )
 
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self.apis.close()
+        await self.files.close()
+
     def handlers(self) -> Mapping[str, Handler]:
         return self.courier.handlers(
-            {kind: platform.caps.has_send_key for kind, platform in PLATFORMS.items()}
+            {kind: platform.caps.has_send_key for kind, platform in self.apis.platforms.items()}
         )
 
 
@@ -291,7 +310,7 @@ async def _work(settings: Settings) -> None:
         await worker.stop()
         await running
         await cache[0].close()
-        await desk.apis.close()
+        await desk.close()
         await database.close()
     if broken:
         raise Unavailable(f"The store is broken: {broken[0]}")

@@ -62,16 +62,14 @@ PLATFORMS: Mapping[ChannelKind, Platform] = {
 }  # fmt: skip
 
 
-def parameters_of(kind: ChannelKind) -> Sequence[Parameter]:
-    """What the owner of such a channel has to give."""
-    return PLATFORMS[kind].parameters
-
-
 class Apis:
     """One HTTP client for each platform, made when it is first needed."""
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], platforms: Mapping[ChannelKind, Platform] = PLATFORMS
+    ) -> None:
         self._addresses = addresses
+        self.platforms = platforms
         self._apis: dict[ChannelKind, Api] = {}
         self._clients: list[httpx.AsyncClient] = []
         self._lock = Lock()
@@ -79,7 +77,7 @@ class Apis:
     def get(self, kind: ChannelKind) -> Api:
         with self._lock:  # channels are also looked up by the writer's thread
             if kind not in self._apis:
-                platform = PLATFORMS[kind]
+                platform = self.platforms[kind]
                 other = self._addresses.get(platform.setting, "")
                 client = make_client(platform.hosts, also=other)
                 self._clients.append(client)
@@ -88,10 +86,14 @@ class Apis:
 
     def is_simulated(self, kind: ChannelKind) -> bool:
         """Whether the platform's API is at another address than the platform's own."""
-        return bool(self._addresses.get(PLATFORMS[kind].setting))
+        return bool(self._addresses.get(self.platforms[kind].setting))
 
     def make(self, kind: ChannelKind, config: ChannelConfig) -> Channel:
-        return PLATFORMS[kind].make(config, self.get(kind))
+        return self.platforms[kind].make(config, self.get(kind))
+
+    def parameters_of(self, kind: ChannelKind) -> Sequence[Parameter]:
+        """What the owner of such a channel has to give."""
+        return self.platforms[kind].parameters
 
     async def close(self) -> None:
         for client in self._clients:

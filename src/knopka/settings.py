@@ -14,7 +14,7 @@ from knopka.domain.errors import Fault, InvalidInput
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PREFIX = "KNOPKA_"
-SECRETS = frozenset({"DATABASE_URL", "SECRET_KEY", "BUS_URL", "SMTP_URL"})
+SECRETS = frozenset({"DATABASE_URL", "SECRET_KEY", "BUS_URL", "SMTP_URL", "FILES"})
 """Settings that may hold a secret: each is also read from the file that `KNOPKA_<NAME>_FILE` names."""
 FOREIGN = ("KNOPKA_CHROMIUM", "KNOPKA_BUILD_", "KNOPKA_TEST_")
 """Names (or, ending in _, their beginnings) that belong to the build and the tests."""

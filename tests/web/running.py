@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from knopka.db.database import Database, Transaction
 from knopka.db.statement import Statement
 from knopka.db.tables import metadata
 from knopka.domain.catalog import SourceDraft
+from knopka.domain.messaging import ChannelKind
 from knopka.domain.visitor import Source
+from knopka.platforms import PLATFORMS, Platform
 from knopka.services.catalog import add_source, ensure_account
 from knopka.settings import Settings
 from knopka.web.server import Deadlines, bind
@@ -91,6 +93,7 @@ async def running(
     deadlines: Deadlines = USUAL,
     limits: str = "",
     demo: bool = False,
+    platforms: Mapping[ChannelKind, Platform] = PLATFORMS,
     **environ: str,
 ) -> AsyncIterator[Running]:
     """Run a server until the block is left."""
@@ -108,7 +111,7 @@ async def running(
         url = local_url(listener)
         source = await _set_up(store_url, url)
         door = DemoDoor("demo-password", dict.fromkeys(("ru", "en"), source.public_id)) if demo else None
-        house = await open_house(settings, base_url=settings.base_url or url, demo=door)
+        house = await open_house(settings, base_url=settings.base_url or url, demo=door, platforms=platforms)
         server = build_server(house, deadlines=deadlines)
         house.begin()
         await house.hub.wait_until_it_hears()

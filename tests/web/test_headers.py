@@ -15,8 +15,9 @@ pytestmark = pytest.mark.anyio
 
 NOTHING = "default-src 'none'; frame-ancestors 'none'; sandbox"
 PAGE = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; require-trusted-types-for 'script'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "require-trusted-types-for 'script'; "
     "report-uri /w/csp"
 )
 EVERYWHERE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}

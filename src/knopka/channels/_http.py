@@ -16,6 +16,8 @@ MOST_ANSWER = 1024 * 1024
 MOST_FILE = 20 * 1024 * 1024
 """Bytes of a file that are fetched (security.md §4)."""
 LONGEST_WAIT = 24 * 3600.0
+FOR_A_FILE = httpx.Timeout(120.0, connect=5.0)
+"""Twenty mebibytes may come slowly."""
 
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -86,7 +88,7 @@ class Api:
     async def fetch(self, url: str, *, most: int = MOST_FILE) -> AsyncIterator[bytes]:
         """The bytes at an address of the platform. Raises BadRequest when they are gone or too many."""
         try:
-            async with self._client.stream("GET", url) as response:
+            async with self._client.stream("GET", url, timeout=FOR_A_FILE) as response:
                 _judge_file(response, most)
                 size = 0
                 async for part in response.aiter_bytes():
@@ -94,6 +96,9 @@ class Api:
                     if size > most:
                         raise BadRequest("too_large")
                     yield part
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            # No address, or none that this platform's files may lie at (S-HOOK-08).
+            raise BadRequest("gone") from None
         except httpx.HTTPError as error:
             raise Retryable(f"The file did not come ({type(error).__name__}).") from None
 

@@ -18,7 +18,7 @@ from knopka.domain.catalog import ChannelSetup, ChannelState
 from knopka.domain.channel_wording import explain
 from knopka.domain.errors import Fault, InvalidInput, NotFound
 from knopka.domain.messaging import NAMES, ChannelKind, Finding, Level, Parameter
-from knopka.platforms import PLATFORMS, Apis, parameters_of
+from knopka.platforms import PLATFORMS, Apis
 from knopka.services.catalog import load_catalog
 from knopka.services.channels import LINK_BASE, Connector
 from knopka.services.vault import Vault
@@ -80,7 +80,7 @@ def _add(
                 f"{parameter.name} ({parameter.hint})", hide_input=parameter.is_secret, err=True
             )
     source_ids = _find_buttons(buttons)
-    setup, address = _with_connector(lambda connector: _connect(connector, kind, values, source_ids))
+    setup, address, token = _with_connector(lambda connector: _connect(connector, kind, values, source_ids))
     if as_json:
         state = setup.state.value
         print_json({"id": setup.id, "kind": setup.kind.value, "webhook_url": address, "state": state})
@@ -89,15 +89,18 @@ def _add(
             f"{NAMES[kind]} {setup.title or '(no name yet)'} is channel {setup.id}: {setup.state.value}"
         )
         _say_findings(setup)
+        if token is not None:
+            click.echo(f"    Verify token: {token}")
     if setup.state is ChannelState.BROKEN:
         raise click.exceptions.Exit(1)
 
 
 async def _connect(
     connector: Connector, kind: ChannelKind, values: Mapping[str, str], source_ids: tuple[int, ...] | None
-) -> tuple[ChannelSetup, str | None]:
+) -> tuple[ChannelSetup, str | None, str | None]:
     setup = await connector.add(kind, values, source_ids)
-    return setup, None if setup.is_polling else connector.webhook_url(setup) or None
+    view = next(view for view in await connector.list_views() if view.setup.id == setup.id)
+    return view.setup, view.webhook_url, view.verify_token
 
 
 def _find_buttons(public_ids: tuple[str, ...]) -> tuple[int, ...] | None:
@@ -251,7 +254,7 @@ def _with_connector(job: Callable[[Connector], Awaitable[T]]) -> T:
         address = partial(webhook_url, apis, settings.base_url)
         vault = Vault(read_secret_key(settings))
         try:
-            return await job(Connector(database, vault, apis.make, parameters_of, address))
+            return await job(Connector(database, vault, apis.make, apis.parameters_of, address))
         finally:
             await apis.close()
 

@@ -90,6 +90,11 @@ _SET_REACH = Statement(
     .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
     .values(changes("chat_gone", "window_kind", "window_ends_at", "window_late_until", "changed_at"))
 )
+_TOUCH_ONE = Statement(
+    update(conversations)
+    .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
+    .values(changes("changed_at"))
+)
 _MOVE_TO_LEAD = Statement(
     update(conversations)
     .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
@@ -389,6 +394,11 @@ def set_reach(
         new_window_late_until=None if late is None else to_ms(late),
         new_changed_at=to_ms(now),
     )
+
+
+def touch(tx: Transaction, held: Row) -> None:
+    """Mark the conversation as changed: so is one of its messages."""
+    tx.run(_TOUCH_ONE, account=held["account_id"], of_id=held["id"], new_changed_at=to_ms(tx.now))
 
 
 def move_to_lead(

@@ -407,6 +407,13 @@ def parse_entry_token(text: str) -> EntryToken | None:
     return EntryToken(text) if _ENTRY_TOKEN.fullmatch(text) else None
 
 
+def without_code(link: str) -> str:
+    """A channel's link for people to copy: what stands for the code, and for a visit's text, is left out."""
+    address, mark, query = link.partition("?")
+    kept = [part for part in query.split("&") if CODE not in part and SHORT not in part]
+    return address + mark * bool(kept) + "&".join(kept)
+
+
 def shorten(code: EntryToken) -> str:
     """The short form for prefilled texts, made of the code's beginning; the launcher makes the same.
 

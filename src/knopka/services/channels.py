@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from knopka.db import channels as db
 from knopka.db import conversations as db_conversations
+from knopka.db.crm import find_answer, keep_answer
 from knopka.db.database import Database, Transaction
 from knopka.db.jobs import has_job, set_timer, start_timer, wake_jobs
 from knopka.domain.catalog import ChannelSetup, ChannelState
@@ -38,6 +39,7 @@ from knopka.domain.messaging import (
 )
 from knopka.services.catalog import ACCOUNT
 from knopka.services.outbox import chore_kind, lanes
+from knopka.services.repeats import is_first
 from knopka.services.vault import Vault, hint
 
 CHECK_EVERY = timedelta(hours=1)
@@ -49,6 +51,7 @@ LINK_BASE = "link_base"
 """The one value that is no parameter of a platform: where links begin when the platform is simulated."""
 
 MAX_VALUE = 1_000
+ADDED = "channels:added"
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # its name, not the secret
 _LEVELS = {Level.OK: ChannelState.OK, Level.WARNING: ChannelState.WARNING, Level.BROKEN: ChannelState.BROKEN}
 
@@ -68,6 +71,8 @@ class ChannelView:
     webhook_url: str | None
     hints: Mapping[str, str]
     """The last characters of each secret."""
+    verify_token: str | None
+    """What Meta's dashboard asks for; told only while the webhook has to be entered there by hand."""
     last_event_at: datetime | None
     last_fault: db.LogLine | None
     waiting: int
@@ -139,11 +144,15 @@ def add_channel(
     parameters: Sequence[Parameter],
     values: Mapping[str, str],
     source_ids: tuple[int, ...] | None,
+    key: str,
     *,
     now: datetime,
 ) -> ChannelSetup:
-    """Keep a new channel, which its platform does not know of yet."""
+    """Keep a new channel, which its platform does not know of yet. The same key again is the same channel."""
     given = check_values(parameters, values)
+    if not is_first(tx, ACCOUNT, ADDED, key, kind, values, source_ids, now=now):
+        known = find_answer(tx, ACCOUNT, ADDED, key)
+        return _get(tx, int(known["answer"]) if known is not None else 0)
     channel_id = db.insert_channel(
         tx, ACCOUNT, kind=kind, path=secrets.token_urlsafe(24), source_ids=source_ids, now=now
     )
@@ -157,6 +166,7 @@ def add_channel(
         secrets=_seal_secrets(vault, channel_id, opened),
     )
     db.update_channel(tx, ACCOUNT, setup, now)
+    keep_answer(tx, ACCOUNT, ADDED, key, str(channel_id))
     return setup
 
 
@@ -172,16 +182,21 @@ def change_channel(
     keeps_sources: bool = True,
     is_enabled: bool | None = None,
 ) -> ChannelSetup:
-    """Change what was given; what is left out stays. Raises NotFound."""
+    """Change what was given; what is left out stays, and so does a secret that is empty. Raises NotFound."""
     setup = _get(tx, channel_id)
     opened = _open_secrets(vault, setup)
     given = check_values(parameters, values, known={*setup.values, *opened})
     secret_names = {parameter.name for parameter in parameters if parameter.is_secret}
     opened |= {name: text for name, text in given.items() if name in secret_names}
     plain = {name: text for name, text in given.items() if name not in secret_names}
+    cleared = {
+        parameter.name
+        for parameter in parameters
+        if not parameter.is_required and not values.get(parameter.name, "-").strip()
+    }
     setup = replace(
         setup,
-        values={**setup.values, **plain},
+        values={name: text for name, text in {**setup.values, **plain}.items() if name not in cleared},
         secrets=_seal_secrets(vault, channel_id, opened),
         source_ids=setup.source_ids if keeps_sources else source_ids,
         is_enabled=setup.is_enabled if is_enabled is None else is_enabled,
@@ -334,17 +349,26 @@ def _view(tx: Transaction, vault: Vault, setup: ChannelSetup, webhook_url: str) 
         setup=setup,
         webhook_url=None if setup.is_polling else webhook_url or None,
         hints={name: hint(text) for name, text in opened.items() if name != WEBHOOK_SECRET},
+        verify_token=opened.get(WEBHOOK_SECRET) if _is_by_hand(setup) else None,
         last_event_at=db.find_last_event_at(tx, setup.id),
         last_fault=db.find_last_fault(tx, setup.id),
         waiting=db.count_waiting(tx, setup.id, MessageState.WAITING.value),
     )
 
 
+def _is_by_hand(setup: ChannelSetup) -> bool:
+    return any(finding.code == "webhook_by_hand" for finding in setup.findings)
+
+
 # --- With the platforms.
 
 
+async def _nothing() -> None: ...
+
+
 class Connector:
-    """Sets channels up at their platforms. `webhook_url` gives where one of them sends, or an empty text."""
+    """Sets channels up at their platforms. `webhook_url` gives where one of them sends, or an empty text;
+    `on_change` lets this process know a channel before its platform calls."""
 
     def __init__(
         self,
@@ -353,8 +377,10 @@ class Connector:
         make: MakeChannel,
         parameters: Parameters,
         webhook_url: Callable[[ChannelSetup], str],
+        on_change: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         self._database = database
+        self._on_change = on_change
         self._make = make
         self.vault = vault
         self.parameters = parameters
@@ -365,11 +391,25 @@ class Connector:
         return await self._database.read(list_views, self.vault, self.webhook_url)
 
     async def add(
-        self, kind: ChannelKind, values: Mapping[str, str], source_ids: tuple[int, ...] | None
+        self,
+        kind: ChannelKind,
+        values: Mapping[str, str],
+        source_ids: tuple[int, ...] | None,
+        key: str | None = None,
     ) -> ChannelSetup:
-        """Keep the channel and set it up. It stays, with the reason, when its platform refuses."""
+        """Keep the channel and set it up. It stays, with the reason, when its platform refuses.
+
+        The same key again is the same channel, set up once more.
+        """
         setup = await self._database.write(
-            add_channel, self.vault, kind, self.parameters(kind), values, source_ids, key=("channels", kind)
+            add_channel,
+            self.vault,
+            kind,
+            self.parameters(kind),
+            values,
+            source_ids,
+            key or secrets.token_urlsafe(16),
+            key=("channels", kind),
         )
         return await self.connect(setup)
 
@@ -407,6 +447,7 @@ class Connector:
             if url and isinstance(channel, PreparedChannel):
                 values = await channel.prepare()
                 await self._database.write(keep_values, setup.id, values, key=("channel", setup.id))
+            await self._on_change()
             report = await ask(lambda: channel.setup(url), setup.title)
         except (Retryable, Uncertain) as error:
             report = SetupReport(setup.title, findings=(Finding(Level.BROKEN, "unreachable", error.message),))

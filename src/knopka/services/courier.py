@@ -367,6 +367,7 @@ def _note_media(tx: Transaction, attachment_id: int, fetched: Fetched) -> None:
 def _publish_attachment(tx: Transaction, came: Attachment | None) -> None:
     held = None if came is None else db_conversations.find_row(tx, ACCOUNT, came.conversation_id)
     if came is not None and held is not None:
+        db_conversations.touch(tx, held)
         message = db_conversations.find_message_by_id(tx, held, came.message_id)
         events.publish_conversation(tx, ACCOUNT, held["id"], message)
 

@@ -78,6 +78,7 @@ def resend(tx: Transaction, channel: Channel, held: Row, message: Message) -> No
         db.set_state(tx, part.id, MessageState.WAITING)
         _start(tx, channel.kind, part.channel_id, held["id"], part.id)
     db_conversations.set_message_state(tx, message.id, MessageState.WAITING)
+    db_conversations.touch(tx, held)
 
 
 def tell_read(tx: Transaction, channel: Channel, held: Row, seq: int) -> None:
@@ -133,6 +134,7 @@ def judge_message(
     if is_bad and error is None and before is not None:
         error, detail = before.error, before.error_detail
     db_conversations.set_message_state(tx, message_id, state, error if is_bad else None, detail)
+    db_conversations.touch(tx, held)
     message = db_conversations.find_message_by_id(tx, held, message_id)
     events.publish_conversation(tx, held["account_id"], held["id"], message)
 

@@ -447,6 +447,7 @@ class _Taker:
         )
 
     def _publish(self, held: Row, message_id: int) -> None:
+        db_conversations.touch(self._tx, held)
         shown = db_conversations.find_message_by_id(self._tx, held, message_id)
         events.publish_conversation(self._tx, ACCOUNT, held["id"], shown)
 

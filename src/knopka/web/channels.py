@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from litestar import delete, get, patch, post
@@ -11,7 +12,7 @@ from knopka.db.clock import to_ms
 from knopka.domain.catalog import Catalog, ChannelSetup, ChannelState
 from knopka.domain.channel_wording import explain
 from knopka.domain.errors import Fault, InvalidInput, NotFound
-from knopka.domain.messaging import ChannelKind, Finding
+from knopka.domain.messaging import ChannelKind, Finding, without_code
 from knopka.services import channels, desk, shapes
 from knopka.services.channels import ChannelView
 from knopka.web.answers import Answer, answer, answer_json
@@ -49,7 +50,7 @@ async def post_channel(request: OperatorRequest) -> Answer:
     if body["kind"] not in KINDS:
         raise InvalidInput(Fault("$.kind", "bad_choice", f"This must be one of: {', '.join(KINDS)}."))
     setup = await _messengers(web).connector.add(
-        ChannelKind(body["kind"]), _values(body), _source_ids(body, web.catalog())
+        ChannelKind(body["kind"]), _values(body), _source_ids(body, web.catalog()), body["key"]
     )
     return await _show_one(request, setup, status=201)
 
@@ -117,18 +118,25 @@ def show(view: ChannelView, locale: str) -> dict[str, Any]:
         "state": (setup.state if setup.is_enabled else ChannelState.OFF).value,
         "webhook_url": view.webhook_url,
         "is_polling": setup.is_polling,
-        "link": setup.link,
+        "link": without_code(setup.link),
         "source_ids": setup.source_ids,
         "created_at": to_ms(setup.created_at),
         "last_event_at": None if view.last_event_at is None else to_ms(view.last_event_at),
         "last_error": None
         if fault is None
         else {**_say(Finding(fault.level, fault.code, fault.detail), locale), "at": to_ms(fault.at)},
-        "findings": [_say(finding, locale) for finding in setup.findings],
+        "findings": [_say(_with_token(finding, view), locale) for finding in setup.findings],
         "values": dict(setup.values),
         "secrets": dict(view.hints),
         "waiting": view.waiting,
     }
+
+
+def _with_token(finding: Finding, view: ChannelView) -> Finding:
+    """What has to be entered by hand is told beside the address that it goes with."""
+    if finding.code != "webhook_by_hand" or view.verify_token is None:
+        return finding
+    return replace(finding, detail=f"{finding.detail} · verify token: {view.verify_token}")
 
 
 def _say(finding: Finding, locale: str) -> dict[str, str]:

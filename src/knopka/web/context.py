@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 from collections import Counter as Tally
@@ -104,6 +105,7 @@ class Web:
     gate: Gate | None = None
     csp_reports: int = 0
     reloaded_at: float = -RELOAD_S
+    reloading: asyncio.Task[None] | None = None
     chat_sockets: ChatSockets = field(init=False)
     counters: Counters = field(init=False)
     desk: Desk = field(init=False)
@@ -120,15 +122,22 @@ class Web:
         self.inbox_host = urlsplit(self.inbox_url).netloc
         self.count_short = lru_cache(maxsize=16_384)(partial(count_address, trusted=self.trusted_proxies))
 
-    async def reload_catalog(self) -> bool:
-        """Read the catalog again now, for what another process has just written; False when that was done
-        a moment ago."""
-        now = monotonic()
-        if self.reload is None or now - self.reloaded_at < RELOAD_S:
-            return False
-        self.reloaded_at = now
-        await self.reload()
-        return True
+    async def reload_catalog(self) -> None:
+        """Read the catalog again, for what another process has just written: at most once in RELOAD_S,
+        and once for all who ask meanwhile."""
+        if self.reload is None:
+            return
+        if self.reloading is None:
+            self.reloading = asyncio.get_running_loop().create_task(self._reload_soon(self.reload))
+        await asyncio.shield(self.reloading)
+
+    async def _reload_soon(self, reload: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await asyncio.sleep(max(0.0, self.reloaded_at + RELOAD_S - monotonic()))
+            await reload()
+        finally:
+            self.reloaded_at = monotonic()
+            self.reloading = None
 
     @property
     def is_inbox_apart(self) -> bool:

@@ -25,8 +25,9 @@ NO_FEATURES = ", ".join(
 )
 NOTHING = "default-src 'none'; frame-ancestors 'none'; sandbox"
 PAGE = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; require-trusted-types-for 'script'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "require-trusted-types-for 'script'; "
     f"report-uri {REPORTS}"
 )
 OPERATOR = f"{PAGE}; frame-ancestors 'none'"

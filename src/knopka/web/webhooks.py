@@ -89,7 +89,8 @@ async def _find(request: AnyRequest) -> tuple[ChannelSetup, Channel]:
     params = request.scope["path_params"]
     kind, path = str(params["kind"]), str(params["path"])
     found = _look(web, kind, path)
-    if found is None and await web.reload_catalog():
+    if found is None:
+        await web.reload_catalog()
         found = _look(web, kind, path)
     if found is None:
         raise NotFound(NOTHING_HERE)
