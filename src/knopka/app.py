@@ -39,7 +39,7 @@ from knopka.services.catalog import ensure_account, load_catalog
 from knopka.services.channels import Connector, start_channels
 from knopka.services.courier import Courier
 from knopka.services.expiry import expire_waiting
-from knopka.services.jobs import Handler, InStore, Worker
+from knopka.services.jobs import Handler, InStore, Worker, WorkerLimits
 from knopka.services.operators import make_setup_code
 from knopka.services.passwords import hash_password
 from knopka.services.retention import RETENTION_TIMER, delete_old, go_on_tomorrow, start_retention
@@ -160,6 +160,7 @@ async def open_house(
     base_url: str | None = None,
     demo: DemoDoor | None = None,
     platforms: Mapping[ChannelKind, Platform] = PLATFORMS,
+    worker_limits: WorkerLimits = WorkerLimits(),  # noqa: B008  # frozen
     on_broken: Callable[[str], None] = lambda _reason: None,
 ) -> House:
     """Open the store and put everything together; nothing listens yet."""
@@ -191,7 +192,7 @@ async def open_house(
         demo=None if demo is None else _make_demo(database, demo),
     )
     web.gate = Gate(limits.sockets, limits.sockets_per_address, web.trusts)
-    worker = Worker(database, {**HANDLED_JOBS, **desk.handlers()})
+    worker = Worker(database, {**HANDLED_JOBS, **desk.handlers()}, limits=worker_limits)
     return House(database, hub, cache[0], web, build_app(web), worker, desk)
 
 
