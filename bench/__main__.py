@@ -17,6 +17,7 @@ import psutil
 
 from bench.fanout import measure_fanout
 from bench.grown import measure_grown
+from bench.messengers import measure_messengers
 from bench.meta_calls import measure_meta_calls
 from bench.rows import Row
 from bench.screen import measure_screen
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "e": measure_screen,
     "f": measure_start,
     "g": measure_grown,
+    "h": measure_messengers,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 SYNCS = 100
