@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../src/knopka/web/static");
-const EXPECTED = ["button.js", "window-1.js", "chat.js", "chat.css", "lang-en.js", "lang-ru.js", "inbox/index.html"];
+const EXPECTED = ["button.js", "window-2.js", "qr-1.js", "chat.js", "chat.css", "lang-en.js", "lang-ru.js", "inbox/index.html"];
 const PACKED = /\.(br|gz)$/;
 const TEXT = /\.(js|css|html|json|svg|txt|webmanifest)$/;
 

@@ -68,7 +68,8 @@ await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 const languages = await buildLanguages();
 await save("button.js", await compile({ entryPoints: [join(source, "main.ts")], format: "iife", plugins: [cssAsText] }));
-// A page may have loaded its button long ago: this name is an agreement and stays while the agreement does.
-await save("window-1.js", await compile({ entryPoints: [join(source, "window.ts")], format: "esm", plugins: [cssAsText] }));
+// A page may have loaded its button long ago: these names are agreements and stay while the agreements do.
+await save("window-2.js", await compile({ entryPoints: [join(source, "window.ts")], format: "esm", plugins: [cssAsText] }));
+await save("qr-1.js", await compile({ entryPoints: [join(source, "qr.ts")], format: "esm", plugins: [cssAsText] }));
 await saveHashed("chat.js", await compile({ entryPoints: [join(source, "frame/main.ts")], format: "esm", define: { LANGUAGES: JSON.stringify(languages) } }));
 await saveHashed("chat.css", await compile({ entryPoints: [join(source, "frame/chat.css")] }));

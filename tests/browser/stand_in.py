@@ -15,12 +15,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import segno
 import uvicorn
 
 STATIC = Path(__file__).parents[2] / "src/knopka/web/static"
 BUTTON, HASH = "1", "0123456789abcdef0123456789abcdef"
 CHAT = f"/w/chat/{BUTTON}/{HASH}"
 META = f"/w/meta/{BUTTON}/{HASH}"
+LINK = f"/w/link/{BUTTON}/{HASH}"
+QR = f"/w/qr/{BUTTON}/{HASH}"
+CHAT_CHANNEL = {"kind": "onsite", "title": None, "link": None, "needs_app": False}
+TELEGRAM = {
+    "kind": "telegram",
+    "title": "Telegram",
+    "link": "https://t.me/shop_bot?start={code}",
+    "needs_app": False,
+}
+VIBER = {
+    "kind": "viber",
+    "title": "Viber",
+    "link": "viber://pa?chatURI=shop&context={code}&text=Hello%20%5Bkn%3A{short}%5D",
+    "needs_app": True,
+}
 FRAME_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; require-trusted-types-for 'script'; frame-ancestors {origins}"
@@ -52,6 +68,16 @@ class Call:
     at: float
 
 
+@dataclass
+class Told:
+    """One link code as it was announced; `kind` when it was drawn."""
+
+    code: str
+    visit: str
+    page: dict[str, str]
+    kind: str | None
+
+
 class StandIn:
     """One button, one visitor, and an operator who says what a test wants."""
 
@@ -61,11 +87,14 @@ class StandIn:
         self.config: dict[str, Any] = {}
         self.requests: list[tuple[str, str]] = []
         self.calls: list[Call] = []
+        self.codes: list[Told] = []
         self.messages: list[dict[str, Any]] = []
         self.answers: list[Answer | None] = []
         """What the next setMeta requests are answered with; None is the usual answer."""
         self.refusals: list[Answer | None] = []
         """The same for the messages of the chat."""
+        self.link_refusals: list[Answer] = []
+        """The same for the link codes."""
         self.verdict = "waiting_for_lead"
         self.final_verdict = "filled"
         self.visitor_read = 0
@@ -146,12 +175,17 @@ class StandIn:
             return _static(path.removeprefix("/w/static/"))
         if path == f"/w/frame/{BUTTON}/{HASH}":
             return self._frame()
-        if path in (f"/w/config/{BUTTON}/{HASH}", META, f"{META}/verdicts") and origin not in self.origins:
+        if (
+            path in (f"/w/config/{BUTTON}/{HASH}", META, f"{META}/verdicts", LINK, QR)
+            and origin not in self.origins
+        ):
             return show({"error": {"code": "not_found"}}, 404)
         if path == f"/w/config/{BUTTON}/{HASH}":
             return show(self._config())
         if path == META:
             return await self._meta(body)
+        if path in (LINK, QR):
+            return self._told(_read_strictly(body), is_drawn=path == QR)
         if path == f"{META}/verdicts":
             keys = json.loads(body)["keys"]
             return show(self._verdicts([call for call in self.calls if call.key in keys], self.final_verdict))
@@ -168,7 +202,7 @@ class StandIn:
             "color": "#2f6fed",
             "identity": "plain",
             "origins": self.origins,
-            "channels": [{"kind": "onsite", "title": None, "link": None}],
+            "channels": [CHAT_CHANNEL],
             "frame": f"/w/frame/{BUTTON}/{HASH}",
             **self.config,
         }
@@ -206,6 +240,23 @@ class StandIn:
             elif known[call.key].params != call.params:
                 return show({"error": {"code": "conflict", "message": "the same key, another body"}}, 409)
         return show(self._verdicts(arrived, self.verdict))
+
+    def _told(self, sent: dict[str, Any], *, is_drawn: bool) -> Answer:
+        if self.link_refusals:
+            return self.link_refusals.pop(0)
+        assert set(sent) == ({"visit", "page", "code", "kind"} if is_drawn else {"visit", "page", "code"})
+        assert re.fullmatch(r"[A-Za-z0-9_-]{32}", sent["code"])
+        assert re.fullmatch(r"[A-Za-z0-9_-]{22,64}", sent["visit"])
+        assert set(sent["page"]) == {"url", "title", "referrer"}
+        kind = sent.get("kind")
+        self.codes.append(Told(sent["code"], sent["visit"], sent["page"], kind))
+        if not is_drawn:
+            return Answer(204)
+        channels = self._config()["channels"]
+        link = next(channel["link"] for channel in channels if channel["kind"] == kind)
+        matrix = segno.make(link.replace("{code}", sent["code"]), micro=False).matrix
+        dark = [(x, y) for y, row in enumerate(matrix, 4) for x, module in enumerate(row, 4) if module]
+        return show({"size": len(matrix) + 8, "path": "".join(f"M{x},{y}h1v1h-1z" for x, y in dark)})
 
     def _verdicts(self, calls: list[Call], verdict: str) -> dict[str, Any]:
         def of(call: Call) -> list[dict[str, Any]]:

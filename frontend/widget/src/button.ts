@@ -1,24 +1,24 @@
 /** The button on the page: all that a visitor who only looks is sent. What opens comes when it is pressed. */
 
 import type { Config } from "./config";
-import { addStyle, CHAT_ICON, make, makeIcon } from "./dom";
+import { addStyle, make } from "./dom";
 import css from "./button.css";
-import { LOADED, reached } from "./ready";
+import { makeLinks } from "./links";
+import type { Outbox } from "./outbox";
+import { reached } from "./ready";
 import { inkOn } from "./shared/colour";
 import { recall } from "./shared/storage";
 import { warn } from "./warn";
 import type { Stage, Windows } from "./window";
 import { findWords } from "./words";
 
-export interface ButtonParts {
+export interface ButtonParts extends Pick<Outbox, "ask" | "post"> {
   config: Config;
   base: string;
   visit: string;
   locale: string;
   isInline: boolean;
   fire: (event: string, ...args: unknown[]) => void;
-  /** The visitor's first message has made the cards. */
-  onStarted: () => void;
 }
 
 export interface Button {
@@ -26,32 +26,29 @@ export interface Button {
   destroy: () => void;
 }
 
-// The number is that of the agreement between the two files: a page may have loaded this one long ago.
-const WINDOW = "/w/static/window-1.js";
-
 export function drawButton(parts: ButtonParts): Button {
-  const { config, base, locale, isInline } = parts;
+  const { config, base, locale, isInline, post } = parts;
   const life = new AbortController();
   const { signal } = life;
-  const { channels } = config;
   const words = findWords(locale);
-  const isAlone = channels.length < 2;
-  const link = isAlone ? channels[0]!.link : null;
+  const only = config.channels[1] ? null : config.channels[0]!;
+  const link = only?.link;
+  const links = makeLinks(post);
   const main = link
-    ? make("a", { href: link, target: "_blank", rel: "noopener noreferrer" })
-    : make("button", { type: "button", ariaExpanded: "false" });
-  main.ariaLabel = isAlone ? (channels[0]!.title ?? words.chat) : words.contact;
-  main.append(makeIcon(CHAT_ICON));
+    ? make("a", { target: only!.needs_app ? "" : "_blank", rel: "noopener noreferrer" })
+    : make("button", { ariaExpanded: "false" });
+  if (link) links.add(main as HTMLAnchorElement, link);
+  main.ariaLabel = only ? (only.title ?? words.chat) : words.contact;
   const section = make("section", { ariaLabel: words.contact }, main);
   // Sites look for the chat by this name; the window itself is out of their styles' reach.
   const marker = make("div", { id: "amo-livechat", className: "amo-livechat amo-livechat_hidden" });
   const host = make("div", { id: "amobutton", className: "amo-button-holder" }, marker);
   const root = host.attachShadow({ mode: "open" });
   main.className = "main amo-button amo-button--main";
-  section.style.setProperty("--brand", config.color);
-  section.style.setProperty("--ink", inkOn(config.color));
+  section.style.cssText = `--brand:${config.color};--ink:${inkOn(config.color)}`;
   addStyle(root, css);
   root.append(section);
+  section.onpointerdown = section.oncontextmenu = section.onclick = links.notice;
 
   /** Beside the body: pages swap it, and a transformed body would move what is fixed in it. */
   const attach = (): void => {
@@ -62,8 +59,9 @@ export function drawButton(parts: ButtonParts): Button {
   attach();
 
   let windows: Promise<Windows> | undefined;
-  const use = (work: (windows: Windows) => void): void => {
-    windows ??= import(base + WINDOW).then(({ open }) => open({ ...parts, host, signal } satisfies Stage));
+  const use = (work: (windows: Windows) => void = () => {}): void => {
+    // The number is that of the agreement between the two files: a page may have loaded this one long ago.
+    windows ??= import(`${base}/w/static/window-2.js`).then(({ open }) => open({ ...parts, host, signal, links } satisfies Stage));
     windows!.then(
       (loaded) => signal.aborted || work(loaded),
       (error) => {
@@ -75,9 +73,9 @@ export function drawButton(parts: ButtonParts): Button {
   };
   main.onclick = () => use(({ press }) => press());
   // Between pressing and letting go there is time to load.
-  main.onpointerdown = () => use(() => {});
-  if (isInline) use(() => {});
-  if (recall("knopka.history")) void reached(LOADED).then(() => use((loaded) => loaded.prepare()));
+  main.onpointerdown = () => use();
+  if (isInline) use();
+  if (recall("knopka.history")) void reached(/complete/).then(() => use((loaded) => loaded.prepare()));
 
   return {
     setOpen(open) {

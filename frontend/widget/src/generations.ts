@@ -1,22 +1,15 @@
 /** The generations of the snippet that sites carry: which names each one puts on the page. */
 
-export interface Names {
-  /** The object with `id`, `hash` and `setMeta`; its script's id is this name and `_script`. */
-  object: string;
-  /** The command function. */
-  command: string;
-  /** The settings a page may define. */
-  config: string;
-}
-
-/** Current since 23.11.2019; the other generations join this table. */
-const GENERATIONS: readonly Names[] = [
-  { object: "amo_social_button", command: "amoSocialButton", config: "amoSocialButtonConfig" },
-];
+/**
+ * The object with `id`, `hash` and `setMeta`; its script's id is this name and `_script`. This one is
+ * current since 23.11.2019; the other generations join the list.
+ */
+const GENERATIONS = ["amo_social_button"];
 
 /** What a site's snippet has left on the page. */
 export interface Snippet {
-  names: Names;
+  /** The command function's name; that of the settings a page may define is this and `Config`. */
+  command: string;
   site: {
     id: unknown;
     hash: unknown;
@@ -34,9 +27,11 @@ export function readGlobal(name: string): unknown {
 }
 
 /** The script is named after its object; one with another name finds the first object there is. */
-export function findSnippet(scriptId: string): Snippet | undefined {
-  const found = GENERATIONS.map((names) => ({ names, site: readGlobal(names.object) as Snippet["site"] })).filter(
-    ({ site }) => site?.id && site.hash,
-  );
-  return found.find(({ names }) => scriptId.startsWith(names.object)) ?? found[0];
+export function findSnippet(scriptId: string | undefined): Snippet | undefined {
+  const found = GENERATIONS.map((name) => ({
+    name,
+    command: name.replace(/_./g, ([, letter]) => letter!.toUpperCase()),
+    site: readGlobal(name) as Snippet["site"],
+  })).filter(({ site }) => site?.id && site.hash);
+  return found.find(({ name }) => scriptId?.startsWith(name)) ?? found[0];
 }

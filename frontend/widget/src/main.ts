@@ -6,7 +6,7 @@ import { call, fire, listen } from "./events";
 import { findSnippet, readGlobal, type Snippet } from "./generations";
 import type { Verdict } from "./meta";
 import { makeOutbox } from "./outbox";
-import { PARSED, reached } from "./ready";
+import { reached } from "./ready";
 import { request } from "./transport";
 import { findVisit } from "./visit";
 import { warn } from "./warn";
@@ -24,12 +24,13 @@ interface Knopka {
 /** Entries of the queues are `arguments` objects or arrays of other windows; anything array-like will do. */
 const listOf = (value: unknown): unknown[] => [].slice.call(Object(value));
 
-function makeKnopka(base: string, { names, site }: Snippet): Knopka {
+function makeKnopka(base: string, { command, site }: Snippet): Knopka {
   const id = String(site.id);
   const address = [id, site.hash as string].map(encodeURIComponent).join("/");
-  const config = readGlobal(names.config) as { onlinechat?: { user_id?: unknown } } | undefined;
+  const urlOf = (kind: string): string => `${base}/w/${kind}/${address}`;
+  const config = readGlobal(`${command}Config`) as { onlinechat?: { user_id?: unknown } } | undefined;
   const visit = findVisit(id, config?.onlinechat?.user_id);
-  const outbox = makeOutbox(`${base}/w/meta/${address}`, visit);
+  const outbox = makeOutbox(urlOf, visit);
   let button: Button | null = null;
   let isWanted = false;
   let wantsChat = false;
@@ -37,14 +38,12 @@ function makeKnopka(base: string, { names, site }: Snippet): Knopka {
   const draw = async ({ site }: Snippet): Promise<void> => {
     if (isWanted) return;
     isWanted = true;
-    const { body } = await request(`${base}/w/config/${address}`);
+    const { body } = await request(urlOf("config"));
     const config = body as Config | null | undefined;
-    await reached(PARSED);
+    await reached(/interactive|complete/);
     if (!isWanted || button) return;
-    if (!config?.channels.length) return warn("no button");
-    const locale = String(site.locale ?? config.locale);
-    const isInline = Boolean(site.inline ?? config.inline);
-    button = drawButton({ config, base, visit, locale, isInline, fire, onStarted: outbox.ask });
+    if (!config?.channels[0]) return warn("no button");
+    button = drawButton({ config, base, visit, locale: String(site.locale ?? config.locale), isInline: Boolean(site.inline ?? config.inline), fire, ...outbox });
     fire("onChatReady");
     button.setOpen(wantsChat);
   };
@@ -52,8 +51,7 @@ function makeKnopka(base: string, { names, site }: Snippet): Knopka {
   const obey = (command: unknown): void => {
     const isShow = command === "runChatShow";
     if (isShow || command === "runChatHide") {
-      wantsChat = isShow;
-      button?.setOpen(wantsChat);
+      button?.setOpen((wantsChat = isShow));
     } else if (command === "runDestroy") {
       isWanted = false;
       button?.destroy();
@@ -77,15 +75,15 @@ function makeKnopka(base: string, { names, site }: Snippet): Knopka {
       return [];
     });
   knopka.adopt = (snippet) => {
-    const { names, site } = snippet;
+    const { command, site } = snippet;
     const { params } = site;
     if (String(site.id) !== id) return;
     const globals = window as unknown as Globals;
     site.params = [];
     site.setMeta = knopka.setMeta;
     for (const one of listOf(params)) knopka.setMeta(one);
-    const queued = (globals[names.command] as { q?: unknown } | undefined)?.q;
-    globals[names.command] = knopka;
+    const queued = (globals[command] as { q?: unknown } | undefined)?.q;
+    globals[command] = knopka;
     for (const entry of listOf(queued)) knopka(...listOf(entry));
     draw(snippet).catch(warn);
   };
@@ -103,9 +101,9 @@ function tolerate(work: () => void): void {
 
 tolerate(() => {
   const script = document.currentScript as HTMLScriptElement | null;
-  const snippet = findSnippet(script?.id ?? "");
+  const snippet = findSnippet(script?.id);
   // Our host, with the path in front of `/js/button.js` or `/v1/button.js` if there is one.
-  const base = /^(http.+)\/[^/]+\/[^/]+\.js/.exec(script?.src ?? "")?.[1];
+  const base = /^(http.+)(\/[^/]+){2}\.js/.exec(script?.src ?? "")?.[1];
   if (!snippet || !base) return warn("no snippet");
   const first = readGlobal("knopka") as Partial<Knopka> | undefined;
   if (first?.adopt) return first.adopt(snippet);

@@ -33,7 +33,7 @@ export function copyParams(params: unknown): Copy {
   const parents: unknown[] = [];
   let nodes = 0;
 
-  const drop = (path: string, verdict: string, reason: string): void => {
+  const drop = (path: string, verdict: string, reason = "not JSON"): void => {
     dropped.push({ path, verdict, reason });
   };
 
@@ -41,7 +41,7 @@ export function copyParams(params: unknown): Copy {
     try {
       return write((owner as Record<string | number, unknown>)[key], path);
     } catch {
-      drop(path, "refused_bad_value", "not JSON");
+      drop(path, "refused_bad_value");
     }
   };
 
@@ -55,17 +55,17 @@ export function copyParams(params: unknown): Copy {
 
   const writeObject = (value: object, path: string): string => {
     // Two keys may become one when they are cleaned; the server refuses a repeated key.
-    const members = new Map<string, string>();
+    const members: Record<string, string> = {};
     for (const key of Object.keys(value)) {
       const place = path ? `${path}.${key}` : key;
       if (nodes >= MOST_NODES) break;
-      if (/^(__proto__|constructor|prototype)$|.{128}/s.test(key)) drop(place.slice(0, 200), "ignored_unknown_key", "not JSON");
+      if (/^(__proto__|constructor|prototype)$|.{128}/s.test(key)) drop(place.slice(0, 200), "ignored_unknown_key");
       else {
         const text = writeMember(value, key, place);
-        if (text) members.set(quote(key), `${quote(key)}:${text}`);
+        if (text) members[quote(key)] = `${quote(key)}:${text}`;
       }
     }
-    return `{${[...members.values()]}}`;
+    return `{${Object.values(members)}}`;
   };
 
   /** JSON text, nothing for what JSON leaves out, or an error for what it cannot hold. */
@@ -73,9 +73,10 @@ export function copyParams(params: unknown): Copy {
     nodes += typeof value === "string" ? 1 + value.length / NODE_TEXT : 1;
     if (nodes >= MOST_NODES) return drop(path, "refused_limit", "too large");
     if (value === undefined) return;
-    if (value === null || typeof value === "boolean") return String(value);
     if (typeof value === "string") return quote(value);
-    if (typeof value === "number" && Math.abs(value) < 2 ** 63) return String(value);
+    if (value === null || typeof value === "boolean" || (typeof value === "number" && Math.abs(value) < 2 ** 63)) {
+      return String(value);
+    }
     if (typeof value !== "object" || value instanceof Node || parents.includes(value) || parents.length > MOST_DEPTH) {
       throw value;
     }
@@ -91,15 +92,4 @@ export function copyParams(params: unknown): Copy {
   };
 
   return { text: writeMember([params], 0, "") ?? "", dropped };
-}
-
-/** Tells calls with the same content from others; two lanes of 32 bits, and the length. */
-export function digest(text: string): string {
-  let left = 7;
-  let right = 9;
-  for (let i = 0; i < text.length; i++) {
-    left = Math.imul(left ^ text.charCodeAt(i), 0x01000193);
-    right = Math.imul(right + text.charCodeAt(i), 0x01000193);
-  }
-  return `${left}.${right}.${text.length}`;
 }

@@ -1,7 +1,17 @@
 /** setMeta calls on their way: in order, gathered, at most one request a second, none lost, none sent twice. */
 
 import { fire } from "./events";
-import { copyParams, digest, quote, type Verdict } from "./meta";
+import {
+  DAY_MS,
+  GATHER_MS,
+  LONGEST_PAUSE_MS,
+  MOST_BYTES,
+  MOST_CALLS,
+  MOST_KNOWN,
+  MOST_QUEUED,
+  SPACING_MS,
+} from "./limits";
+import { copyParams, quote, type Verdict } from "./meta";
 import { makeId } from "./shared/random";
 import { forget, keep, listKept, recall } from "./shared/storage";
 import { request, type Answer } from "./transport";
@@ -23,29 +33,19 @@ export interface Outbox {
   setMeta: (params: unknown) => Promise<Verdict[]>;
   /** Ask for the final verdicts of calls that wait for a lead. */
   ask: () => void;
+  /** Send something of another kind that must be on its way before the visitor leaves, and all calls with it. */
+  post: (kind: string, rest: string) => Promise<Answer>;
 }
 
-const GATHER_MS = 50;
-const SPACING_MS = 1000;
-// A page that is not on the button's list cannot tell that from a dead server.
-const LONGEST_PAUSE_MS = 300_000;
-const DAY_MS = 24 * 3600_000;
-const MOST_CALLS = 20;
-// A browser carries 64 KiB of keepalive requests a page, and the server reads bodies of 64 KiB.
-const MOST_BYTES = 60_000;
-const MOST_KNOWN = 50;
-const MOST_QUEUED = 200;
-
-const measure = (text: string): number => new Blob([text]).size;
-const isWaiting = ({ verdict }: Verdict): boolean => verdict === "waiting_for_lead";
 const judge = (verdict: string, reason: string): Verdict[] => [{ path: "", verdict, reason }];
 
-export function makeOutbox(url: string, visit: string): Outbox {
+export function makeOutbox(urlOf: (kind: string) => string, visit: string): Outbox {
+  const url = urlOf("meta");
   const prefix = `knopka.unsent.${visit}.`;
   /** Accepted and unanswered, in order; the first of them may be on their way. */
   let queue: Call[] = [];
-  /** The latest calls by their content, for callers on timers. */
-  const known = new Map<string, Call>();
+  /** The latest calls, newest first, for callers on timers. */
+  let known: Call[] = [];
   let waiting: Call[] = [];
   let inFlight: Call[] = [];
   /** A request could not be read: from then on each call goes alone, so that none spoils another. */
@@ -58,11 +58,13 @@ export function makeOutbox(url: string, visit: string): Outbox {
   let failures = 0;
   let lastAt = 0;
 
+  /** Where a copy is kept until the answer has come; in the alphabet's order, as times have 13 digits. */
+  const nameOf = ({ at, key }: Call): string => `${prefix}${at} ${key}`;
+
   const accept = (text: string, dropped: Verdict[], key: string, at: number): Call => {
     const call = { key, text, at, dropped } as Call;
     call.promise = new Promise((resolve) => (call.done = resolve));
-    known.set(digest(text), call);
-    if (known.size > MOST_KNOWN) known.delete(known.keys().next().value!);
+    known = [call, ...known].slice(0, MOST_KNOWN);
     queue.push(call);
     return call;
   };
@@ -75,28 +77,29 @@ export function makeOutbox(url: string, visit: string): Outbox {
   };
 
   const settle = (call: Call, answered: Verdict[]): void => {
-    const isNews = !call.verdicts || !answered.some(isWaiting);
+    const isWaiting = answered.some(({ verdict }) => verdict === "waiting_for_lead");
     queue = queue.filter((one) => one !== call);
     waiting = waiting.filter((one) => one !== call).slice(-MOST_QUEUED);
-    if (answered.some(isWaiting)) waiting.push(call);
-    forget(prefix + call.key);
-    call.verdicts = [...call.dropped, ...answered];
-    call.done(call.verdicts);
-    call.promise = Promise.resolve(call.verdicts);
+    if (isWaiting) waiting.push(call);
+    forget(nameOf(call));
+    const isNews = !call.verdicts || !isWaiting;
+    call.done((call.verdicts = [...call.dropped, ...answered]));
     if (isNews) fire("onMetaResult", call.verdicts, call.key);
   };
 
-  const writeBody = (calls: Call[]): string => {
+  /** Each body says who sends it and from which page. */
+  const write = (rest: string): string => {
     const [address, title, referrer] = [location.href, document.title, document.referrer].map((text) => quote(text.slice(0, 2000)));
-    const list = calls.map(({ key, text }) => `{"key":"${key}","params":${text}}`);
-    return `{"visit":"${visit}","page":{"url":${address},"title":${title},"referrer":${referrer}},"calls":[${list}]}`;
+    return `{"visit":"${visit}","page":{"url":${address},"title":${title},"referrer":${referrer}},${rest}}`;
   };
+  const writeCalls = (calls: Call[]): string =>
+    write(`"calls":[${calls.map(({ key, text }) => `{"key":"${key}","params":${text}}`)}]`);
 
   /** The longest beginning of the calls that fits one request; one call always goes. */
   const takeBatch = (calls: Call[]): Call[] => {
-    let count = Math.min(isAlone ? 1 : MOST_CALLS, calls.length);
-    while (count > 1 && measure(writeBody(calls.slice(0, count))) > MOST_BYTES) count--;
-    return calls.slice(0, count);
+    const batch = calls.slice(0, isAlone ? 1 : MOST_CALLS);
+    while (batch.length > 1 && new Blob([writeCalls(batch)]).size > MOST_BYTES) batch.pop();
+    return batch;
   };
 
   /** Take an answer in; false when it has to be asked for again. */
@@ -104,19 +107,19 @@ export function makeOutbox(url: string, visit: string): Outbox {
     const { calls, window, error } = Object(body);
     if (calls) {
       const before = waiting.length;
-      for (const { key, verdicts } of calls) {
-        const call = [...waiting, ...inFlight].find((one) => one.key === key);
-        if (call) settle(call, verdicts);
+      for (const call of [...waiting, ...inFlight]) {
+        const answer = calls.find(({ key }: Call) => key === call.key);
+        if (answer) settle(call, answer.verdicts);
       }
       // Once the cards exist nothing has to wait any longer.
-      isAsking = waiting.length > 0 && (isAbout ? Boolean(window) : waiting.length < before);
+      isAsking = waiting.length > 0 && (isAbout ? !!window : waiting.length < before);
     } else if (status < 400 || status === 429 || status > 499) {
       blockedUntil = performance.now() + waitMs;
       return false;
     } else if (inFlight.length > 1) {
       isAlone = true;
     } else {
-      known.clear();
+      known = [];
       for (const call of inFlight) settle(call, judge(status === 413 ? "refused_limit" : "refused_bad_value", error?.message ?? null));
     }
     return true;
@@ -128,10 +131,10 @@ export function makeOutbox(url: string, visit: string): Outbox {
     inFlight = takeBatch(queue);
     const isAbout = inFlight.length > 0;
     const keys = waiting.slice(0, MOST_CALLS).map(({ key }) => `"${key}"`);
-    const body = isAbout ? writeBody(inFlight) : `{"visit":"${visit}","keys":[${keys}]}`;
+    const body = isAbout ? writeCalls(inFlight) : write(`"keys":[${keys}]`);
     isAsking &&= isAbout;
     // One call that is larger than a browser carries along fails once, and goes without keepalive.
-    const answer = await request(isAbout ? url : `${url}/verdicts`, { method: "POST", body, keepalive: !failures });
+    const answer = await request(isAbout ? url : `${url}/verdicts`, body, !failures);
     failures++;
     try {
       if (read(answer, isAbout)) failures = 0;
@@ -144,16 +147,14 @@ export function makeOutbox(url: string, visit: string): Outbox {
   };
 
   /**
-   * The page may never come back: hand over all that is unanswered. What is in flight goes along, so that the
-   * order holds whichever arrives first; the keys keep it from counting twice, the copies kept bring the verdicts.
+   * The page may never come back: hand over all that is unanswered. What is in flight goes along, so that the order holds whichever arrives first; the keys keep it from
+   * counting twice, the copies kept bring the verdicts.
    */
   const leave = (): void => {
-    if (performance.now() < blockedUntil) return;
-    for (;;) {
-      const batch = takeBatch(queue.filter((call) => !call.isSent));
-      if (!batch.length || !navigator.sendBeacon(url, writeBody(batch))) return;
-      for (const call of batch) call.isSent = true;
-    }
+    const batch = takeBatch(queue.filter((call) => !call.isSent));
+    if (performance.now() < blockedUntil || !batch.length || !navigator.sendBeacon(url, writeCalls(batch))) return;
+    for (const call of batch) call.isSent = true;
+    leave();
   };
 
   const ask = (): void => {
@@ -163,27 +164,31 @@ export function makeOutbox(url: string, visit: string): Outbox {
 
   addEventListener("pagehide", leave);
   addEventListener("online", ask);
-  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : ask()));
+  addEventListener("visibilitychange", () => (document.hidden ? leave() : ask()));
 
   // What earlier pages could not deliver goes first, under its old keys.
-  const kept = listKept(prefix).map((name) => [recall(name) ?? "", name.slice(prefix.length)] as const);
-  for (const [value, key] of kept.sort()) {
-    const space = value.indexOf(" ");
-    accept(value.slice(space + 1), [], key, +value.slice(0, space));
+  for (const name of listKept(prefix).sort()) {
+    const [at, key] = name.slice(prefix.length).split(" ");
+    accept(recall(name)!, [], key!, +at!);
   }
   schedule(0);
 
   return {
     ask,
+    post(kind, rest) {
+      const answer = request(urlOf(kind), write(rest), true);
+      leave();
+      return answer;
+    },
     async setMeta(params) {
       const { text, dropped } = copyParams(params);
       if (text[0] !== "{") return judge("refused_bad_value", "not JSON");
-      const twin = known.get(digest(text));
-      if (twin && Date.now() - twin.at < DAY_MS) return twin.promise;
+      const twin = known.find((one) => one.text === text && Date.now() - one.at < DAY_MS);
+      if (twin) return twin.verdicts ?? twin.promise;
       if (queue.length >= MOST_QUEUED) return judge("refused_limit", "too large");
       lastAt = Math.max(Date.now(), lastAt + 0.01);
       const call = accept(text, dropped, makeId(), lastAt);
-      keep(prefix + call.key, `${lastAt} ${text}`);
+      keep(nameOf(call), text);
       schedule(GATHER_MS);
       return call.promise;
     },

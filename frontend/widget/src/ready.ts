@@ -1,14 +1,8 @@
 /** How far the page has come. */
 
-export const PARSED = /interactive|complete/;
-export const LOADED = /complete/;
-
-export function reached(state: RegExp): Promise<void> {
-  return new Promise((done) => {
-    const check = (): void => {
-      if (state.test(document.readyState)) done();
-    };
-    check();
+export const reached = (state: RegExp): Promise<void> =>
+  new Promise((done) => {
+    const check = (): unknown => state.test(document.readyState) && done();
     document.addEventListener("readystatechange", check);
+    check();
   });
-}

@@ -16,10 +16,16 @@ const PATIENCE_MS = 60_000;
 // Pages that wrap fetch later do not come between us and the server.
 const { fetch } = window;
 
-export async function request(url: string, init?: RequestInit): Promise<Answer> {
+export async function request(url: string, body?: string, keepalive?: boolean): Promise<Answer> {
   const answer: Answer = { status: 0, waitMs: 0 };
   try {
-    const response = await fetch(url, { credentials: "omit", signal: AbortSignal.timeout(PATIENCE_MS), ...init });
+    const response = await fetch(url, {
+      method: body && "POST",
+      credentials: "omit",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+      body,
+      keepalive,
+    } as RequestInit);
     answer.status = response.status;
     answer.waitMs = Math.min(LONGEST_WAIT_MS, +response.headers.get("Retry-After")! * 1000 || 0);
     answer.body = await response.json();

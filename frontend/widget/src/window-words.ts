@@ -5,6 +5,8 @@ const en = {
   unread: "unread",
   wait: "Loading…",
   failed: "No answer. Please try again later.",
+  code: "QR code",
+  missing: "Nothing happened? Install {name} or choose another way.",
 };
 
 const ru: typeof en = {
@@ -12,6 +14,8 @@ const ru: typeof en = {
   unread: "не прочитано",
   wait: "Загрузка…",
   failed: "Нет ответа. Попробуйте позже.",
+  code: "QR-код",
+  missing: "Ничего не произошло? Установите {name} или выберите другой способ.",
 };
 
 export type WindowWords = typeof en;

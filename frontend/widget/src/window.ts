@@ -2,7 +2,9 @@
 
 import type { ButtonParts } from "./button";
 import type { Channel } from "./config";
-import { addStyle, CHAT_ICON, CLOSE_ICON, make, makeIcon } from "./dom";
+import { addStyle, make } from "./dom";
+import { isForPhone, makeItems, serviceOf } from "./items";
+import type { Links } from "./links";
 import { makePanel } from "./panel";
 import { keep } from "./shared/storage";
 import css from "./window.css";
@@ -13,6 +15,7 @@ import { findWords } from "./words";
 export interface Stage extends ButtonParts {
   host: HTMLElement;
   signal: AbortSignal;
+  links: Links;
 }
 
 export interface Windows {
@@ -24,6 +27,8 @@ export interface Windows {
 }
 
 const PHONE = matchMedia("(max-width: 480px)");
+/** How long an app may take to open before we think that there is none. */
+const PATIENCE_MS = 1500;
 
 export function open(stage: Stage): Windows {
   const { host, config, locale, isInline, signal, fire } = stage;
@@ -37,32 +42,56 @@ export function open(stage: Stage): Windows {
   let unread = 0;
   let isOpen = false;
   let isMenuOpen = false;
+  /** A QR code, in the menu's place. */
+  let scan: HTMLElement | null = null;
+  let leaveScan = (): void => {};
 
-  const nameOf = ({ kind, title, link }: Channel): string => title ?? (link ? kind : words.chat);
-  /** Sites know the chat as `livechat`. */
-  const serviceOf = ({ kind, link }: Channel): string => (link ? kind : "livechat");
-
-  const pressChannel = (channel: Channel): void => {
-    fire("onButtonClick", serviceOf(channel), channel.link ?? "");
-    setMenu(false);
+  const pressChannel = (channel: Channel, href: string): void => {
+    fire("onButtonClick", serviceOf(channel), href);
+    if (!scan) setMenu(false);
     if (!channel.link) setOpen(!isOpen);
+    if (channel.needs_app) awaitApp(channel);
   };
 
-  /** A channel is a link that works by itself; the chat is a button. */
-  const makeItem = (channel: Channel): HTMLElement => {
-    const { link } = channel;
-    const name = nameOf(channel);
-    const control = link
-      ? make("a", { href: link, target: "_blank", rel: "noopener noreferrer" })
-      : make("button", { type: "button" });
-    control.className = `amo-button amo-button--${serviceOf(channel)}`;
-    control.onclick = () => pressChannel(channel);
-    const mark = link ? name.slice(0, 1).toUpperCase() : makeIcon(CHAT_ICON);
-    control.append(make("i", { ariaHidden: "true" }, mark), name);
-    return make("li", {}, control);
+  /** An app that opens takes the page's focus, or hides it. */
+  const awaitApp = (channel: Channel): void => {
+    const timer = setTimeout(() => {
+      if (!document.hasFocus()) return;
+      if (!scan) setMenu(!only);
+      note.textContent = words.missing.replace("{name}", nameOf(channel));
+    }, PATIENCE_MS);
+    for (const sign of ["blur", "pagehide", "visibilitychange"]) {
+      addEventListener(sign, () => clearTimeout(timer), { once: true, signal });
+    }
   };
 
-  const list = make("ul", { id: "list" }, ...(only ? [] : channels.map(makeItem)));
+  /** Show the channel's QR code in the menu's place; where that cannot be, the link itself is used. */
+  const openScan = async (channel: Channel, opener: HTMLElement): Promise<void> => {
+    const link = makeLink(channel);
+    try {
+      const { draw } = (await import(`${stage.base}/w/static/qr-1.js`)) as typeof import("./qr");
+      setMenu(true);
+      leaveScan = () => {
+        setMenu(!only);
+        opener.focus();
+      };
+      scan = draw({ stage, channel, name: nameOf(channel), link, back: leaveScan });
+      list.before(scan);
+      paint();
+      scan.querySelector("button")!.focus();
+      fire("onButtonClick", channel.kind, link.href);
+    } catch {
+      // A button that is itself the link has been followed already.
+      if (only) return pressChannel(only, link.href);
+      list.append(link);
+      link.click();
+      link.replaceWith();
+    }
+  };
+
+  const { nameOf, makeLink, makeItem } = makeItems({ links: stage.links, words, press: pressChannel, scan: openScan });
+  const list = make("ul", { id: "list", className: "card" }, ...(only ? [] : channels.map(makeItem)));
+  const note = make("p", { className: "card", role: "status" });
   const badge = make("b", { ariaHidden: "true" });
   const panel = makePanel({
     url: stage.base + config.frame,
@@ -76,7 +105,7 @@ export function open(stage: Stage): Windows {
         setOpen(false);
         main.focus();
       }
-      if (type === "started") stage.onStarted();
+      if (type === "started") stage.ask();
       if (type === "sent") fire("onMessageSent");
       if (type === "history") keep("knopka.history", exists ? "1" : "");
       if (type === "unread" && count !== unread) fire("onUnreadChange", (unread = Number(count) || 0));
@@ -84,24 +113,15 @@ export function open(stage: Stage): Windows {
     },
   });
 
-  // Only when it changes: browsers fire no click when what was pressed is gone before the release.
-  let drawn = CHAT_ICON;
-  const drawIcon = (icon: string): void => {
-    if (icon === drawn) return;
-    drawn = icon;
-    main.firstChild!.replaceWith(makeIcon(icon));
-  };
   const paint = (): void => {
-    const isBusy = isOpen || isMenuOpen;
+    const isBusy = isOpen || (isMenuOpen && !only);
     const name = isBusy ? words.close : only ? nameOf(only) : words.contact;
     main.ariaLabel = unread ? `${name}, ${words.unread}: ${unread}` : name;
     if (!only?.link) main.ariaExpanded = String(isBusy);
-    drawIcon(isBusy ? CLOSE_ICON : CHAT_ICON);
     main.hidden = isInline && !only;
     badge.textContent = unread > 99 ? "99+" : String(unread);
     badge.hidden = !unread || isBusy;
-    list.hidden = !!only || !(isInline || isMenuOpen);
-    list.className = isInline ? "row" : "";
+    list.hidden = !!only || !(isInline || (isMenuOpen && !scan));
     panel.box.classList.toggle("shut", !isOpen);
     // On a phone the window covers the button: not before the frame has brought its own way out.
     const isFull = isOpen && panel.isReady();
@@ -112,6 +132,9 @@ export function open(stage: Stage): Windows {
 
   const setMenu = (open: boolean): void => {
     isMenuOpen = open;
+    scan?.replaceWith();
+    scan = null;
+    note.textContent = "";
     paint();
   };
   const setOpen = (open: boolean): void => {
@@ -123,7 +146,7 @@ export function open(stage: Stage): Windows {
     fire(open ? "onChatShow" : "onChatHide");
   };
   const press = (): void => {
-    if (only) pressChannel(only);
+    if (only) void (isForPhone(only) ? openScan(only, main) : pressChannel(only, (main as HTMLAnchorElement).href ?? ""));
     else if (isOpen) setOpen(false);
     else setMenu(!isMenuOpen);
   };
@@ -132,7 +155,8 @@ export function open(stage: Stage): Windows {
     const items = [...list.querySelectorAll<HTMLElement>("a,button")];
     const at = items.indexOf(root.activeElement as HTMLElement);
     const next = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1 }[event.key];
-    if (event.key === "Escape") {
+    if (event.key === "Escape" && scan) leaveScan();
+    else if (event.key === "Escape") {
       setMenu(false);
       setOpen(false);
       main.focus();
@@ -142,12 +166,13 @@ export function open(stage: Stage): Windows {
     }
   };
   const onPointer = (event: Event): void => {
-    if (isMenuOpen && !event.composedPath().includes(host)) setMenu(false);
+    if ((isMenuOpen || note.textContent) && !event.composedPath().includes(host)) setMenu(false);
   };
 
   addStyle(root, css);
   main.append(badge);
-  section.prepend(panel.box, list);
+  if (isInline) list.classList.add("row");
+  section.prepend(panel.box, list, note);
   section.addEventListener("keydown", onKey, { signal });
   document.addEventListener("pointerdown", onPointer, { signal, passive: true });
   PHONE.addEventListener("change", () => panel.tell(isOpen), { signal });

@@ -5,6 +5,9 @@
  * its error is smaller than the room around the luminance where both inks have 4.58:1.
  */
 export function inkOn(colour: string): string {
-  const [red = 0, green = 0, blue = 0] = (colour.match(/\w\w/g) ?? []).map((part) => (parseInt(part, 16) / 255) ** 2.25);
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.177 ? "#000" : "#fff";
+  const luminance = [0.2126, 0.7152, 0.0722].reduce(
+    (sum, weight, at) => sum + weight * (+`0x${colour.slice(2 * at + 1, 2 * at + 3)}` / 255) ** 2.25,
+    0,
+  );
+  return luminance > 0.177 ? "#000" : "#fff";
 }
