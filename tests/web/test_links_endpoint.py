@@ -54,7 +54,7 @@ async def small(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Running]:
 async def add_messengers(server: Running) -> None:
     vault, write = Vault(server.house.web.secret_key), server.house.database.write
     for kind, link in ((ChannelKind.TELEGRAM, TELEGRAM), (ChannelKind.VIBER, VIBER)):
-        made = await write(add_channel, vault, kind, (), {}, None, key="channels")
+        made = await write(add_channel, vault, kind, (), {}, None, f"key-{kind}", key="channels")
         await write(store_report, made.id, SetupReport(kind.value), link=link, key="channels")
     await server.house.web.reload_catalog()
 
