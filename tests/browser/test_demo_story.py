@@ -20,7 +20,8 @@ from tests.browser.conftest import WATCH_POLICY
 pytestmark = pytest.mark.timeout(180)
 
 PATIENCE_MS = 20_000
-BUTTON = re.compile("^(Чат|Chat)")
+BUTTON = re.compile("^(Связаться с нами|Contact us)")
+CHAT = re.compile("^(Чат|Chat)")
 
 
 @pytest.fixture
@@ -88,6 +89,7 @@ def verdicts(entry: Locator, path: str) -> Locator:
 
 def open_chat(page: Page) -> FrameLocator:
     page.get_by_role("button", name=BUTTON).click()
+    page.get_by_role("button", name=CHAT).click()
     return page.frame_locator("iframe")
 
 
@@ -129,6 +131,46 @@ def test_a_visitors_data_lands_on_the_card_and_the_operator_answers(visitor: Pag
         assert page.evaluate("window.reports") == []
 
 
+MESSENGERS = {"Telegram": "START", "Messenger": "Get started", "Viber": "Message", "VK": "Start"}
+
+
+@pytest.mark.parametrize(("messenger", "start"), MESSENGERS.items())
+def test_the_visit_is_carried_into_a_messenger_and_the_answer_comes_back(
+    visitor: Page, operator: Page, messenger: str, start: str
+) -> None:
+    run_action(visitor, "The documentation's example")
+    visitor.get_by_role("button", name=BUTTON).click()
+    phone = follow(visitor, messenger)
+    phone.get_by_role("button", name=start, exact=True).click()
+    if messenger == "Viber":
+        # There nobody may be written to who has not written; the text that the link has brought is enough.
+        box = phone.get_by_role("textbox", name=f"Message, {messenger}")
+        expect(box).not_to_have_value("")
+        box.press("Enter")
+    operator.get_by_text(f"{messenger} ·").first.click()
+    card = operator.get_by_role("region", name="Card")
+    for text in ("Название сделки", "999", "Иван Иванов", "+7123456789", "Текст примечания"):
+        expect(card.get_by_text(text).first).to_be_visible(timeout=PATIENCE_MS)
+    expect(operator.get_by_text("Opened the chat from")).to_be_visible()
+    answer = operator.get_by_role("textbox", name="Your answer")
+    answer.fill("Good day! How can I help?")
+    answer.press("Enter")
+    expect(phone.get_by_text("Good day! How can I help?")).to_be_visible(timeout=PATIENCE_MS)
+    assert operator.evaluate("window.reports") == []
+
+
+def follow(page: Page, messenger: str) -> Page:
+    """Press the messenger's icon. Viber's needs its app: its link stands beside a QR code, and opens here."""
+    if messenger == "Viber":
+        page.get_by_role("button", name=messenger).first.click()
+        page.get_by_role("link", name="open it on this computer").click()
+        expect(page.get_by_role("heading", name="Simulator")).to_be_visible()
+        return page
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name=messenger).first.click()
+    return opened.value
+
+
 def test_a_press_counts_though_the_window_comes_before_the_release(visitor: Page) -> None:
     box = visitor.get_by_role("button", name=BUTTON).bounding_box()
     assert box is not None
@@ -136,7 +178,7 @@ def test_a_press_counts_though_the_window_comes_before_the_release(visitor: Page
     visitor.mouse.down()
     visitor.locator("#amobutton section .window").wait_for(state="attached")
     visitor.mouse.up()
-    expect(visitor.frame_locator("iframe").get_by_role("textbox")).to_be_visible(timeout=PATIENCE_MS)
+    expect(visitor.get_by_role("button", name=CHAT)).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_after_24_hours_the_page_may_write_no_more(visitor: Page) -> None:

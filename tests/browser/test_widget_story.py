@@ -80,6 +80,7 @@ def visitor(page: Page, demo: Demo) -> Page:
 
 
 def open_chat(page: Page) -> FrameLocator:
+    page.get_by_role("button", name=re.compile("^(Связаться с нами|Contact us)")).click()
     page.get_by_role("button", name=re.compile("^(Чат|Chat)")).click()
     chat = page.frame_locator("iframe")
     expect(chat.get_by_role("textbox")).to_be_visible()
@@ -151,5 +152,6 @@ def test_an_answer_that_comes_while_the_chat_is_closed_is_counted_on_the_button(
     badge = visitor.get_by_role("button", name=re.compile("(не прочитано|unread): 1"))
     expect(badge).to_be_visible()
     badge.click()
+    visitor.get_by_role("button", name=re.compile("^(Чат|Chat)")).click()
     expect(visitor.frame_locator("iframe").get_by_text("Ждём вас")).to_be_visible()
     expect(visitor.get_by_role("button", name=re.compile("не прочитано|unread"))).to_have_count(0)
