@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -29,6 +32,28 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
 def test_a_statement_of_the_jobs_finds_its_rows_by_an_index(store_url: str, name: str) -> None:
     statement, params = STATEMENTS[name]
     plan = explain(store_url, statement, **params)
+    assert not walks_a_table(plan), plan
+
+
+WAITING = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 50000)
+    INSERT INTO jobs (account_id, key, kind, payload, created_at, due_at, attempts, fence, is_out_of_order)
+    SELECT 1, 'out:1:' || n % 5000, 'deliver', '{}', 0, n, 0, 0, false FROM numbers
+"""
+
+
+def test_of_many_jobs_that_wait_at_one_platform_the_others_see_none(store_url: str) -> None:
+    if store_url.startswith("sqlite:"):
+        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as store, store:
+            store.execute(WAITING)
+            store.execute("ANALYZE")
+    else:
+        with psycopg.connect(store_url) as server:
+            server.execute(WAITING)
+            server.execute("ANALYZE")
+    statement, params = STATEMENTS["FIND_DUE"]
+    plan = explain(store_url, statement, **{**params, "of_kind": "another"})
+    assert "jobs_by_kind" in plan, plan
     assert not walks_a_table(plan), plan
 
 
