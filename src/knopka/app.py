@@ -25,7 +25,6 @@ from litestar.types import ASGIApp
 
 from knopka.db.database import Database
 from knopka.db.schema import list_revisions
-from knopka.demo_messengers import at_simulator, connect_samples, start_simulator
 from knopka.domain.catalog import Catalog, ChannelSetup
 from knopka.domain.errors import Fault, InvalidInput, KnopkaError, Unavailable
 from knopka.domain.messaging import ChannelKind
@@ -341,8 +340,11 @@ async def _serve_on(
         raise InvalidInput(Fault("KNOPKA_BASE_URL", "missing", message))
     prepare_store(settings)
     async with contextlib.AsyncExitStack() as stack:
-        simulator = await _start_simulator(stack, settings, listener) if demo else None
-        if simulator is not None:
+        simulator = None
+        if demo:
+            from knopka.demo_messengers import at_simulator  # late: only the demo needs the simulator
+
+            simulator = await _start_simulator(stack, settings, listener)
             settings = at_simulator(settings, simulator)
         await _serve_at(
             listener, settings, base_url, simulator=simulator, demo=demo, works=works, on_ready=on_ready
@@ -353,6 +355,8 @@ async def _start_simulator(
     stack: contextlib.AsyncExitStack, settings: Settings, listener: socket.socket
 ) -> str:
     """The messengers of the demo, on the next port if that is free."""
+    from knopka.demo_messengers import start_simulator
+
     port = listener.getsockname()[1] + 1 if settings.port else 0
     server = await start_simulator("127.0.0.1", port)
     stack.push_async_callback(server.stop)
@@ -402,6 +406,8 @@ async def _serve_at(
 
 async def _open_demo(house: House, simulator: str, on_ready: Callable[[], None]) -> None:
     """Connect the demo's messengers, which call back, so that somebody has to answer already."""
+    from knopka.demo_messengers import connect_samples
+
     assert house.web.messengers is not None  # noqa: S101  # open_house made them
     known = {setup.kind: setup for setup in house.catalogs.get().channels.values()}
     try:

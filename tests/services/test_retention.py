@@ -14,11 +14,12 @@ from sqlalchemy import func, select
 
 from knopka import app
 from knopka.db import retention as db
+from knopka.db.channels import find_event
 from knopka.db.database import Database, StatementFailed, Transaction
 from knopka.db.jobs import DeadLetter, list_dead_letters
 from knopka.db.operators import insert_login
 from knopka.db.statement import Statement
-from knopka.db.tables import answers, jobs, logins, meta_calls, timers, visits
+from knopka.db.tables import answers, entry_links, jobs, logins, meta_calls, timers, visits
 from knopka.services import desk, retention
 from knopka.services.catalog import ACCOUNT
 from knopka.services.jobs import Handler, InStore, Worker
@@ -34,6 +35,7 @@ from knopka.services.retention import (
 from knopka.settings import Settings
 from tests.plans import explain, walks_a_table
 from tests.services.story import EXAMPLE, SECOND, VISIT, Story
+from tests.services.toy import Messengers
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +48,7 @@ COUNTS = {
     for table in (visits, meta_calls, answers, logins, jobs, timers)
 }
 TIMER = Statement(select(timers.c.due_at).where(timers.c.kind == RETENTION_TIMER))
+LINKS = Statement(select(entry_links.c.id))
 IDS = Statement(select(meta_calls.c.id, meta_calls.c.visit_id))
 SHOWN_VISITS = Statement(select(visits.c.key_hash))
 OLD = {"account_id": 1, "until": 1_700_000_000_000, "most": 500}
@@ -55,6 +58,9 @@ STATEMENTS: Mapping[str, tuple[Statement, dict[str, Any]]] = {
     "the visits": (db._DELETE_VISITS, {"visit_ids": [1, 2]}),
     "old answers": (db._DELETE_ANSWERS, OLD),
     "old sign-ins": (db._DELETE_LOGINS, OLD),
+    "old events": (db._FORGET_EVENTS, OLD),
+    "old logs of channels": (db._DELETE_LOG, OLD),
+    "old link codes": (db._DELETE_LINKS, OLD),
 }
 
 
@@ -312,3 +318,21 @@ async def test_a_second_start_of_the_server_neither_doubles_nor_delays_it(
     second = await read_timer(database)
     await app.set_up(settings, "http://127.0.0.1:8000", demo=False)
     assert await read_timer(database) == second
+
+
+async def test_S_HOOK_07_what_a_messenger_told_is_forgotten_and_known_again(story: Story) -> None:
+    chat = await Messengers.begin(story)
+    event = chat.event(text="Привет")
+    await chat.take(event)
+    await chat.announce()
+    story.pass_time(retention.EVENTS_KEPT - SECOND)
+    await delete(story)
+    assert await story.read(find_event, ACCOUNT, 1) is not None
+    story.pass_time(SECOND)
+    await delete(story)
+    assert await story.read(find_event, ACCOUNT, 1) is None
+    assert (await chat.tell(event)).new == 0
+    assert [message.text for message in await chat.messages()] == ["Привет"]
+    story.pass_time(KEPT)
+    await delete(story)
+    assert await story.read(lambda tx: tx.rows(LINKS)) == []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, exists, select, tuple_
+from sqlalchemy import bindparam, delete, exists, null, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from knopka.db.clock import to_ms
 from knopka.db.database import Transaction
 from knopka.db.statement import Statement
-from knopka.db.tables import answers, logins, meta_calls, visits
+from knopka.db.tables import answers, channel_events, channel_log, entry_links, logins, meta_calls, visits
 
 # These conditions stand in the partial index `visits_without_card` word for word.
 _WITHOUT_CARD = (visits.c.visitor_id.is_(None), visits.c.contact_id.is_(None), visits.c.lead_id.is_(None))
@@ -69,6 +69,43 @@ _DELETE_LOGINS = Statement(
 )
 
 
+# S-HOOK-07: the identity stays, so that what is sent again after years is still known.
+_FORGET_EVENTS = Statement(
+    update(channel_events)
+    .where(
+        channel_events.c.id.in_(
+            select(channel_events.c.id)
+            .where(
+                *_old(channel_events.c.account_id, channel_events.c.at), channel_events.c.event.is_not(None)
+            )
+            .order_by(channel_events.c.at)
+            .limit(bindparam("most"))
+        )
+    )
+    .values(event=null())
+)
+_DELETE_LOG = Statement(
+    delete(channel_log).where(
+        channel_log.c.id.in_(
+            select(channel_log.c.id)
+            .where(*_old(channel_log.c.account_id, channel_log.c.at))
+            .order_by(channel_log.c.at)
+            .limit(bindparam("most"))
+        )
+    )
+)
+_DELETE_LINKS = Statement(
+    delete(entry_links).where(
+        entry_links.c.id.in_(
+            select(entry_links.c.id)
+            .where(*_old(entry_links.c.account_id, entry_links.c.created_at))
+            .order_by(entry_links.c.created_at)
+            .limit(bindparam("most"))
+        )
+    )
+)
+
+
 def delete_visits(tx: Transaction, account_id: int, until: datetime, *, most: int, most_calls: int) -> bool:
     """Delete visits without a card that were not seen since, with their calls; True if there may be more.
 
@@ -92,3 +129,18 @@ def delete_answers(tx: Transaction, account_id: int, until: datetime, *, most: i
 def delete_logins(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:
     """Delete the sign-ins that were begun before; True if there may be more."""
     return tx.run(_DELETE_LOGINS, account_id=account_id, until=to_ms(until), most=most) == most
+
+
+def forget_events(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:
+    """Forget what messengers told before, but for its identity; True if there may be more."""
+    return tx.run(_FORGET_EVENTS, account_id=account_id, until=to_ms(until), most=most) == most
+
+
+def delete_channel_log(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:
+    """Delete what happened to channels before; True if there may be more."""
+    return tx.run(_DELETE_LOG, account_id=account_id, until=to_ms(until), most=most) == most
+
+
+def delete_links(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:
+    """Delete link codes that nobody can be bound by any more; True if there may be more."""
+    return tx.run(_DELETE_LINKS, account_id=account_id, until=to_ms(until), most=most) == most

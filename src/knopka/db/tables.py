@@ -458,7 +458,14 @@ channel_events = Table(
     UniqueConstraint("channel_id", "identity"),
     ForeignKeyConstraint(["channel_id"], ["channels.id"]),
     Index("channel_events_by_channel", "channel_id", "id"),
-    Index("channel_events_by_time", "account_id", "at"),
+    # What still has its content: it alone is looked for by its age.
+    Index(
+        "channel_events_with_content",
+        "account_id",
+        "at",
+        sqlite_where=text("event IS NOT NULL"),
+        postgresql_where=text("event IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -16,6 +16,8 @@ from knopka.services.operators import LIFETIME
 RETENTION_TIMER = "retention"
 KEPT = timedelta(days=30)
 """How long a visit without a message is kept after it was last seen (S-WEB-14, S-PRV-03)."""
+EVENTS_KEPT = timedelta(days=14)
+"""How long the content of what a messenger told is kept beside the messages made of it (S-PRV-03)."""
 EVERY = timedelta(days=1)
 MOST_VISITS = 500
 MOST_ROWS = 2_000
@@ -37,6 +39,9 @@ def delete_old(
     may_have_more = (
         db.delete_visits(tx, ACCOUNT, now - KEPT, most=MOST_VISITS, most_calls=MOST_ROWS),
         db.delete_answers(tx, ACCOUNT, now - KEPT, most=MOST_ROWS),
+        db.forget_events(tx, ACCOUNT, now - EVENTS_KEPT, most=MOST_ROWS),
+        db.delete_channel_log(tx, ACCOUNT, now - KEPT, most=MOST_ROWS),
+        db.delete_links(tx, ACCOUNT, now - KEPT, most=MOST_ROWS),
         db.delete_logins(tx, ACCOUNT, sign_in_clock() - LIFETIME, most=MOST_ROWS),
     )
     if any(may_have_more):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -131,7 +132,13 @@ def create_tables() -> None:
         UniqueConstraint("channel_id", "identity"),
         ForeignKeyConstraint(["channel_id"], ["channels.id"]),
         Index("channel_events_by_channel", "channel_id", "id"),
-        Index("channel_events_by_time", "account_id", "at"),
+        Index(
+            "channel_events_with_content",
+            "account_id",
+            "at",
+            sqlite_where=text("event IS NOT NULL"),
+            postgresql_where=text("event IS NOT NULL"),
+        ),
         sqlite_autoincrement=True,
     )
     op.create_table(
