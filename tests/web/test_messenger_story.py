@@ -138,7 +138,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(kind: ChannelKind, store_url: str, folder: Path) -> AsyncIterator[Stage]:
+async def staged(
+    kind: ChannelKind, store_url: str, folder: Path, *, is_reachable: bool = True
+) -> AsyncIterator[Stage]:
     simulator = await run_simulator(pace=0.001)
     sample = SAMPLES[kind]
     simulator.simulator.add_account(sample.account)
@@ -152,6 +154,8 @@ async def staged(kind: ChannelKind, store_url: str, folder: Path) -> AsyncIterat
             )
             await house.catalogs.reload()
             assert house.web.messengers is not None
+            if not is_reachable:
+                house.web.messengers.connector.webhook_url = lambda _setup: ""
             values = {**sample.values, LINK_BASE: simulator.url + sample.links}
             setup = await house.web.messengers.connector.add(kind, values, None)
             await house.catalogs.reload()
@@ -286,3 +290,28 @@ async def test_whatever_happens_on_the_way_out_nothing_is_doubled_and_doubt_is_s
                 "channel_broken",
             )
             assert shown == 0
+
+
+async def test_telegram_is_asked_for_news_where_no_webhook_reaches_us(store_url: str, tmp_path: Path) -> None:
+    async with staged(ChannelKind.TELEGRAM, store_url, tmp_path, is_reachable=False) as stage:
+        (channel,) = stage.server.house.catalogs.get().channels.values()
+        assert channel.is_polling
+        chat = await stage.open_link()
+        await stage.begin(chat)
+        said = [f"сообщение {number}" for number in range(5)]
+        for text in said:
+            stage.platform.say(chat, text)
+
+        async def is_there() -> bool:
+            found = await stage.conversations()
+            return bool(found) and {message.text for message in await stage.messages()} >= set(said)
+
+        await stage.until(is_there)
+        heard = [message.text for message in await stage.messages() if message.text]
+        assert heard == said
+        await stage.answer("Слышу вас", "answer-1")
+
+        async def is_seen() -> bool:
+            return "Слышу вас" in stage.seen(chat)
+
+        await stage.until(is_seen)
