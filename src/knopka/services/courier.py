@@ -69,8 +69,8 @@ log = logging.getLogger(__name__)
 
 BROKEN_PAUSE = 600.0
 """Seconds between two looks of a message that waits for a broken channel; a mended one wakes it at once."""
-LONGEST_HOLD = 60.0
-"""How long one refusal for too many calls holds back the whole channel."""
+LONGEST_HOLD = 5.0
+"""How long one refusal for too many calls holds back the whole channel; most are about one chat alone."""
 DELIVERIES_AT_ONCE = 12
 CHORES_AT_ONCE = 6
 POLLS_AT_ONCE = 32
