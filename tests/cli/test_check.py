@@ -166,3 +166,21 @@ def test_people_are_told_as_well(shell: Shell) -> None:
     assert answer.code == 1
     assert "knopka operator add LOGIN" in answer.out
     assert "to mend" in answer.out
+
+
+def test_a_broken_channel_is_found_with_its_fix(healthy: Shell) -> None:
+    nobody = {"KNOPKA_TELEGRAM_API": "http://127.0.0.1:9"}
+    healthy("channel", "add", "telegram", "--token", "1:not-a-bots", "--json", **nobody)
+    found = {one["name"]: one for one in json.loads(healthy("check", "--json").out)["findings"]}
+    assert found["channel 1"]["state"] == "fault"
+    assert found["channel 1"]["message"] == "Telegram: The platform gives no answer."
+    assert "knopka looks again by itself" in found["channel 1"]["fix"]
+
+
+def test_S_SEC_01_secrets_sealed_with_another_key_are_found(healthy: Shell) -> None:
+    nobody = {"KNOPKA_TELEGRAM_API": "http://127.0.0.1:9"}
+    healthy("channel", "add", "telegram", "--token", "1:not-a-bots", "--json", **nobody)
+    other = {"KNOPKA_SECRET_KEY": "f3b1c5d7" * 8}
+    found = {one["name"]: one for one in json.loads(healthy("check", "--json", **other).out)["findings"]}
+    assert "KNOPKA_SECRET_KEY is not the one" in found["channel 1"]["message"]
+    assert "1:not-a-bots" not in healthy("channel", "list", "--json", **nobody).out

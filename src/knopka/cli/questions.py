@@ -14,16 +14,20 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from knopka.app import KEY_FILE, read_limits
+from knopka.app import KEY_FILE, read_limits, read_secret_key
 from knopka.cli.store import read_settings
 from knopka.db import postgres
 from knopka.db.database import Database, Transaction, UnsafeStore
 from knopka.db.sqlite import parse_url
 from knopka.domain.catalog import Catalog
+from knopka.domain.channel_wording import explain
 from knopka.domain.errors import InvalidInput, KnopkaError, NotFound
+from knopka.domain.messaging import NAMES, Level
 from knopka.domain.visitor import Identity
 from knopka.services.catalog import load_catalog
+from knopka.services.channels import read_config
 from knopka.services.operators import has_operators
+from knopka.services.vault import Vault
 from knopka.settings import Settings
 from knopka.web.static_files import FOLDER
 
@@ -201,6 +205,7 @@ def look_at_store(settings: Settings) -> Iterator[Finding]:
         yield _compare_clocks(settings.store_url)
     yield from look_at_operators(stored)
     yield from look_at_buttons(stored.catalog)
+    yield from look_at_channels(settings, stored.catalog)
 
 
 def look_at_operators(stored: Stored) -> Iterator[Finding]:
@@ -231,6 +236,34 @@ def look_at_buttons(catalog: Catalog) -> Iterator[Finding]:
             yield Finding(name, "warning", message, fix)
         else:
             yield Finding(name, "ok", f"For {', '.join(source.origins)}.")
+
+
+def look_at_channels(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """How each channel stood when it was looked at last, and whether our key still opens its secrets."""
+    if not catalog.channels:
+        return
+    vault = Vault(read_secret_key(settings))
+    for channel in catalog.channels.values():
+        name = f"channel {channel.id}"
+        told = f"{NAMES[channel.kind]} {channel.title}".strip()
+        worst = max(channel.findings, key=lambda one: _LEVELS.index(one.level), default=None)
+        try:
+            read_config(vault, channel)
+        except KnopkaError as error:
+            fix = "Bring the earlier key back, or enter the channel's secrets anew."
+            yield Finding(name, "fault", f"{told}: {error.message}", fix)
+            continue
+        if not channel.is_enabled:
+            yield Finding(name, "ok", f"{told} is switched off.")
+        elif worst is None or worst.level is Level.OK:
+            yield Finding(name, "ok", f"{told} works.")
+        else:
+            message, fix = explain(worst.code, "en")
+            state: State = "fault" if worst.level is Level.BROKEN else "warning"
+            yield Finding(name, state, f"{told}: {message}", fix)
+
+
+_LEVELS = (Level.OK, Level.WARNING, Level.BROKEN)
 
 
 QUESTIONS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
