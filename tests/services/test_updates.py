@@ -292,3 +292,11 @@ async def test_each_message_of_the_person_begins_the_window_anew(chat: Messenger
     assert first is not None
     assert second is not None
     assert second.ends_at - first.ends_at == HOUR
+
+
+async def test_of_very_many_files_with_one_message_the_first_are_fetched(chat: Messengers) -> None:
+    many = tuple(InAttachment(kind=AttachmentKind.FILE, source=f"file-{n}") for n in range(1_000))
+    await chat.write("", attachments=many)
+    (message,) = await chat.messages()
+    states = [one.state.value for one in message.attachments]
+    assert states == ["waiting"] * 10 + ["none"] * 10

@@ -579,3 +579,12 @@ async def test_the_page_has_a_policy_that_runs_our_own_script_alone(sqlite_offic
             } <= set(policy)
             assert answer.headers["cache-control"] == "no-store"
             assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+
+
+async def test_nobody_in_the_inbox_decides_where_a_channels_links_begin(sqlite_office: Office) -> None:
+    body = {"key": KEY, "kind": "telegram", "values": {"token": "1:x", "link_base": "javascript:alert(1)//"}}
+    async with sqlite_office.operator() as operator:
+        answer = await operator.post("/inbox/api/channels", json=body)
+        assert answer.status_code == 400
+        assert [fault["path"] for fault in answer.json()["error"]["faults"]] == ["$.values.link_base"]
+        assert (await operator.get("/inbox/api/channels")).json()["channels"] == []

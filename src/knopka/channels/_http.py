@@ -62,16 +62,20 @@ class Api:
         when the request surely did not arrive (or, without `sends`, may be made
         again), and Uncertain when nobody knows.
         """
-        request = self._client.build_request(
-            method,
-            self.base + path,
-            json=json,
-            data=form,
-            files=files,
-            params=query,
-            headers=headers,
-            timeout=self._client.timeout if patience is None else patience,
-        )
+        try:
+            request = self._client.build_request(
+                method,
+                self.base + path,
+                json=json,
+                data=form,
+                files=files,
+                params=query,
+                headers=headers,
+                timeout=self._client.timeout if patience is None else patience,
+            )
+        except (UnicodeError, httpx.InvalidURL):
+            # The error would tell the value, which may be a secret (S-SEC-05).
+            raise BadRequest("A value that was entered cannot stand in a request.") from None
         try:
             response = await self._client.send(request, stream=True)
             try:

@@ -177,9 +177,10 @@ class Messenger:
         """A webhook may bring what happens on other Pages of the same app, too."""
         is_ours = is_page and bool(self._page_id) and get_text(entry, "id") == self._page_id
         for item in get_dicts(entry, "messaging"):
-            yield _read_item(item) if is_ours else _other(item)
+            # What people say to another Page is nobody's business here.
+            yield _read_item(item) if is_ours else replace(_other(item), raw={})
         for item in [*get_dicts(entry, "standby"), *get_dicts(entry, "changes")]:
-            yield _other(item)
+            yield replace(_other(item), raw={})
 
     def reply(self, events: Sequence[ChannelEvent]) -> HttpReply:
         return HttpReply()

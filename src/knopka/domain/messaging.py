@@ -17,7 +17,7 @@ EntryToken = NewType("EntryToken", str)
 
 _ENTRY_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 _SHORT_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_SHORT_MARK = re.compile(r"[ \t]*\[kn:([0-9A-Z]{8})\][ \t]*")
+_SHORT_MARK = re.compile(r"\[kn:([0-9A-Z]{8})\]")
 SHORT_LENGTH = 8
 
 CODE = "{code}"
@@ -304,9 +304,9 @@ class Parameter:
 class ChannelConfig:
     """What one channel is made of."""
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     """By name: what its owner gave (`Channel.parameters`) and what its set-up found."""
-    webhook_secret: str = ""
+    webhook_secret: str = field(default="", repr=False)
     """Made by us; an empty one trusts nobody (S-HOOK-01)."""
     link_base: str = ""
     """Another beginning of the links than the platform's own, for the simulator; no slash at its end."""
@@ -427,4 +427,5 @@ def split_short(text: str) -> tuple[str, str]:
     found = _SHORT_MARK.search(text)
     if found is None:
         return text, ""
-    return f"{text[: found.start()]} {text[found.end() :]}".strip(), found[1]
+    before, behind = text[: found.start()].rstrip(" \t"), text[found.end() :].lstrip(" \t")
+    return f"{before} {behind}".strip(), found[1]

@@ -40,7 +40,7 @@ from knopka.domain.messaging import (
 from knopka.services.catalog import ACCOUNT
 from knopka.services.outbox import chore_kind, lanes
 from knopka.services.repeats import is_first
-from knopka.services.vault import Vault, hint
+from knopka.services.vault import Vault, WrongKey, hint
 
 CHECK_EVERY = timedelta(hours=1)
 CHECK_BROKEN_EVERY = timedelta(minutes=10)
@@ -344,7 +344,10 @@ def list_views(
 
 
 def _view(tx: Transaction, vault: Vault, setup: ChannelSetup, webhook_url: str) -> ChannelView:
-    opened = _open_secrets(vault, setup)
+    try:
+        opened = _open_secrets(vault, setup)
+    except WrongKey:
+        opened = {}  # `knopka check` tells of it; the list must still be shown
     return ChannelView(
         setup=setup,
         webhook_url=None if setup.is_polling else webhook_url or None,
@@ -486,13 +489,13 @@ class Connector:
         await self._database.write(remove_channel, setup.id, key=("channel", setup.id))
 
     async def _leave(self, setup: ChannelSetup) -> None:
-        channel = self._make(setup.kind, read_config(self.vault, setup))
+        """Tell the platform, if it can be told: a channel goes whatever its platform says."""
 
         async def leave() -> SetupReport:
-            await channel.leave()
+            await self._make(setup.kind, read_config(self.vault, setup)).leave()
             return SetupReport("")
 
-        with contextlib.suppress(Retryable, Uncertain):
+        with contextlib.suppress(Retryable, Uncertain, WrongKey):
             await ask(leave, setup.title)
 
 

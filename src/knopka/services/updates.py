@@ -52,6 +52,9 @@ MOST_TRIES = 5
 """After so many failures an event goes to the dead letters, and the chat goes on (S-HOOK-06)."""
 
 MAX_LABEL = 255
+MOST_FILES = 10
+MOST_ATTACHMENTS = 20
+"""How much of what comes with one message is fetched, and how much is kept at all (security.md §4)."""
 
 GetCatalog = Callable[[], Catalog]
 
@@ -250,8 +253,8 @@ class _Taker:
         )
         if message is None:
             return None
-        for came in event.attachments:
-            self._attach(message, came)
+        for number, came in enumerate(event.attachments[:MOST_ATTACHMENTS], 1):
+            self._attach(message, came if number <= MOST_FILES else replace(came, source=""))
         db_conversations.take_message(
             self._tx,
             held,

@@ -14,7 +14,7 @@ from knopka.domain.channel_wording import explain
 from knopka.domain.errors import Fault, InvalidInput, NotFound
 from knopka.domain.messaging import ChannelKind, Finding, without_code
 from knopka.services import channels, desk, shapes
-from knopka.services.channels import ChannelView
+from knopka.services.channels import LINK_BASE, ChannelView
 from knopka.web.answers import Answer, answer, answer_json
 from knopka.web.bodies import read_object
 from knopka.web.context import Messengers, Web, web_of
@@ -179,6 +179,8 @@ def _values(body: Mapping[str, Any]) -> dict[str, str]:
         for name, value in body["values"].items()
         if not isinstance(value, str)
     ]
+    if LINK_BASE in body["values"]:  # for whoever runs the server: it decides where visitors are led
+        faults.append(Fault(f"$.values.{LINK_BASE}", "unknown_value", "This is not asked for."))
     if faults:
         raise InvalidInput(*faults)
     return dict(body["values"])

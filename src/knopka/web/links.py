@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ async def post_qr(request: AnyRequest) -> Answer:
     announced = parse_announcement(body)
     link = _find_link(show_channels(source, web_of(request).catalog()), body)
     await _announce(request, source, announced)
-    return answer_json(draw_code(fill_in(link, announced.code)))
+    return answer_json(await asyncio.to_thread(draw_code, fill_in(link, announced.code)))
 
 
 def parse_announcement(body: Json) -> Announcement:
@@ -85,7 +86,10 @@ def draw_code(text: str) -> dict[str, Any]:
     """The text as a QR code: one SVG path of its dark modules in a square of `size`, quiet zone included."""
     import segno  # late: 30 ms of every start, for what few visitors ask
 
-    matrix = segno.make(text, micro=False).matrix
+    try:
+        matrix = segno.make(text, micro=False).matrix
+    except segno.DataOverflowError:
+        raise InvalidInput(Fault("$.kind", "too_long", "This link is longer than a QR code holds.")) from None
     rows = (_draw_row(row, y) for y, row in enumerate(matrix, QUIET_ZONE))
     return {"size": len(matrix) + 2 * QUIET_ZONE, "path": "".join(rows)}
 

@@ -71,10 +71,17 @@ export function pieces(text: string): Piece[] {
   return found;
 }
 
+/** One pass from the end: a stranger's text must cost no more than its length (S-IN-05). */
 function withoutTail(link: string): string {
-  let bare = link.replace(TRAILING, "");
-  while (bare.endsWith(")") && bare.split("(").length < bare.split(")").length) bare = bare.slice(0, -1).replace(TRAILING, "");
-  return bare;
+  let surplus = 0;
+  for (const sign of link) surplus += sign === ")" ? 1 : sign === "(" ? -1 : 0;
+  let end = link.length;
+  for (; end > 0; end--) {
+    const sign = link[end - 1]!;
+    if (sign === ")" && surplus > 0) surplus--;
+    else if (!TRAILING.test(sign)) break;
+  }
+  return link.slice(0, end);
 }
 
 /** One or two letters that stand for a name. */
