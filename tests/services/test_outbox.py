@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from knopka.db.outbox import find_delivery
 from knopka.db.statement import Statement
 from knopka.db.tables import deliveries
 from knopka.domain.errors import Conflict
 from knopka.domain.messaging import EventKind, MessageState
 from knopka.services import desk
+from knopka.services.catalog import ACCOUNT
 from tests.services.story import HOUR, START, Story
 from tests.services.toy import Messengers
 
@@ -174,3 +176,16 @@ async def test_a_channel_that_was_removed_takes_no_answers(chat: Messengers) -> 
     with pytest.raises(Conflict, match="removed or switched off"):
         await chat.answer()
     assert len(await chat.messages()) == 1
+
+
+async def test_what_failed_after_it_was_taken_is_really_sent_again(chat: Messengers) -> None:
+    answer = await chat.answer()
+    (delivery,) = await chat.deliveries()
+    await chat.sent(delivery, "m1")
+    await chat.take(chat.event(EventKind.FAILED, message_ids=("m1",), reason="bad keyboard"))
+    await chat.story.write(
+        desk.resend, chat.story.operator, answer.conversation_id, answer.id, "resend-1", channels=chat.shelf
+    )
+    found = await chat.story.read(find_delivery, ACCOUNT, delivery["delivery"])
+    assert found is not None
+    assert (found[0].state, found[0].platform_id) == (MessageState.WAITING, None)

@@ -14,6 +14,7 @@ from knopka.domain.messaging import (
     Profile,
     shorten,
 )
+from knopka.services import desk
 from tests.services.story import CITY, EXAMPLE, HOUR, PHONE, SECOND, Story, city
 from tests.services.toy import CODE, IVAN, OLGA, OTHER_CODE, Messengers
 
@@ -300,3 +301,20 @@ async def test_of_very_many_files_with_one_message_the_first_are_fetched(chat: M
     (message,) = await chat.messages()
     states = [one.state.value for one in message.attachments]
     assert states == ["waiting"] * 10 + ["none"] * 10
+
+
+async def test_who_blocks_us_leaves_a_closed_conversation_closed(chat: Messengers) -> None:
+    await chat.write()
+    conversation = await chat.conversation()
+    await chat.story.write(desk.close, chat.story.operator, conversation.id, "close-001")
+    await chat.take(chat.event(EventKind.BLOCKED))
+    assert (await chat.conversation()).status == "closed"
+    await chat.start(None)
+    assert (await chat.conversation()).status == "open"
+
+
+async def test_a_conversation_shows_the_page_of_the_code_that_came_with_words(chat: Messengers) -> None:
+    await chat.write()
+    await chat.announce()
+    await chat.write("ещё", code=CODE)
+    assert (await chat.conversation()).page_url == "https://shop.example/tea"

@@ -326,7 +326,7 @@ def take_message(
     now: datetime,
 ) -> None:
     """Bring the conversation up to its newest message, which opens it again. A line of ours moves the
-    conversation up, and leaves the last words in sight."""
+    conversation up, and leaves the last words in sight and a closed conversation closed."""
     is_ours = message.direction is Direction.SYSTEM
     tx.run(
         _TAKE_MESSAGE,
@@ -335,7 +335,7 @@ def take_message(
         new_contact_id=contact_id,
         new_lead_id=lead_id,
         new_visit_id=visit_id,
-        new_status=ConversationStatus.OPEN.value,
+        new_status=held["status"] if is_ours else ConversationStatus.OPEN.value,
         new_last_seq=message.seq,
         new_last_text=held["last_text"] if is_ours else message.text[:EXCERPT],
         new_last_direction=held["last_direction"] if is_ours else message.direction.value,

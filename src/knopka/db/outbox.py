@@ -127,6 +127,17 @@ def set_state(tx: Transaction, delivery_id: int, state: MessageState) -> None:
     tx.run(_SET_STATE, delivery_id=delivery_id, new_state=state.value)
 
 
+def send_anew(tx: Transaction, delivery_id: int) -> None:
+    """It is to be sent once more: what the messenger called the first try is forgotten."""
+    tx.run(
+        _SET_SENT,
+        delivery_id=delivery_id,
+        new_state=MessageState.WAITING.value,
+        new_platform_id=None,
+        new_sent_at=None,
+    )
+
+
 def set_sent(tx: Transaction, delivery_id: int, platform_id: str, now: datetime) -> None:
     """The messenger has taken it, and calls it so."""
     tx.run(

@@ -237,6 +237,7 @@ def store_report(
             db.append_log(tx, ACCOUNT, channel_id, finding, now)
     if setup.state is ChannelState.BROKEN and state is not ChannelState.BROKEN:
         wake_jobs(tx, ACCOUNT, lanes(channel_id))
+        wake_jobs(tx, ACCOUNT, poll_key(channel_id))
         db.append_log(tx, ACCOUNT, channel_id, Finding(Level.OK, "mended"), now)
     changed = replace(
         setup,
@@ -465,13 +466,15 @@ class Connector:
             setup.id,
             report,
             link=link,
-            is_polling=not url and report.level is not Level.BROKEN,
+            is_polling=None if report.level is Level.BROKEN else not url,
             key=("channel", setup.id),
         )
 
     async def check(self, setup: ChannelSetup) -> ChannelSetup:
-        """Look again; a channel that never came to stand is set up."""
-        if setup.state is ChannelState.NEW or not setup.link:
+        """Look again; a channel whose set-up never got through is set up."""
+        codes = {finding.code for finding in setup.findings}
+        is_half = setup.state is ChannelState.BROKEN and bool(codes & {"unreachable", "webhook_removed"})
+        if setup.state is ChannelState.NEW or not setup.link or is_half:
             return await self.connect(setup)
         channel = self._make(setup.kind, read_config(self.vault, setup))
         url = "" if setup.is_polling else self.webhook_url(setup)

@@ -29,6 +29,7 @@ from knopka.domain.errors import (
     ChatGone,
     DeliveryError,
     Retryable,
+    Unavailable,
     UnreadableUpdate,
 )
 from knopka.domain.messaging import (
@@ -39,6 +40,7 @@ from knopka.domain.messaging import (
     ChannelKind,
     Channels,
     EventKind,
+    MessageState,
     OutboundMessage,
     PollingChannel,
     Profile,
@@ -167,12 +169,15 @@ class Courier:
     async def deliver(self, payload: Mapping[str, Any], _job: Job) -> SentMessage:
         """Send one part of a message: a job of `outbox.deliver_kind`."""
         setup, channel = self._find(payload["channel"])
-        found = await self._database.read(db_outbox.find_delivery, ACCOUNT, payload["delivery"])
+        try:
+            found = await self._database.read(db_outbox.find_delivery, ACCOUNT, payload["delivery"])
+        except Unavailable as busy:  # nothing has left yet
+            raise Retryable("The store was busy.", busy.retry_after) from None
         if found is None:
             raise BadRequest("There is no such delivery any more.")
         delivery, chat = found
-        if delivery.platform_id:
-            return SentMessage(delivery.platform_id)  # its echo was quicker than its answer
+        if delivery.state is MessageState.SENT:
+            return SentMessage(delivery.platform_id or "")  # its echo was quicker than its answer
         if chat["chat_gone"] is not None:
             raise ChatGone("The person cannot be reached.")
         if setup.state is ChannelState.BROKEN:

@@ -75,7 +75,7 @@ def resend(tx: Transaction, channel: Channel, held: Row, message: Message) -> No
     if not parts:
         raise Conflict("Nothing of this message is left to be sent again.")
     for part in parts:
-        db.set_state(tx, part.id, MessageState.WAITING)
+        db.send_anew(tx, part.id)
         _start(tx, channel.kind, part.channel_id, held["id"], part.id)
     db_conversations.set_message_state(tx, message.id, MessageState.WAITING)
     db_conversations.touch(tx, held)

@@ -17,7 +17,7 @@ from knopka.db import visitors as db_visitors
 from knopka.db.database import Row, Transaction
 from knopka.db.jobs import insert_job
 from knopka.domain.catalog import Catalog, ChannelSetup
-from knopka.domain.conversation import AnswerWindow, Message
+from knopka.domain.conversation import AnswerWindow, ConversationStatus, Message
 from knopka.domain.crm import ContactId, Lead, NameOrigin
 from knopka.domain.field_meta import RawValue
 from knopka.domain.field_values import read_values
@@ -227,10 +227,11 @@ class _Taker:
                 now=self._now,
             )
             if event.kind is EventKind.OPENED:
+                db_conversations.set_status(self._tx, held, ConversationStatus.OPEN, self._now)
                 return line
             if line is not None:
                 events.publish_conversation(self._tx, ACCOUNT, held["id"], line)
-                held = {**held, "last_seq": line.seq}
+                held = {**held, "last_seq": line.seq, "page_url": brought.page_url or held["page_url"]}
         return self._append_words(held, text)
 
     def _append_words(
