@@ -318,3 +318,15 @@ async def test_a_conversation_shows_the_page_of_the_code_that_came_with_words(ch
     await chat.announce()
     await chat.write("ещё", code=CODE)
     assert (await chat.conversation()).page_url == "https://shop.example/tea"
+
+
+@pytest.mark.parametrize("order", [("announce", "start"), ("start", "announce")])
+async def test_a_known_chat_that_brings_a_visit_with_a_card_joins_that_card(
+    chat: Messengers, order: tuple[str, str]
+) -> None:
+    await chat.write("Без кода")
+    lead = await chat.story.write_in()
+    for step in order:
+        await (chat.announce() if step == "announce" else chat.start())
+    assert await chat.story.leads() == [lead]
+    assert {found.lead_id for found in await chat.conversations()} == {lead}

@@ -246,7 +246,17 @@ class Worker:
         except Exception as error:
             await self._judge(job, handler, error)
         else:
+            await self._keep(job, handler, result)
+
+    async def _keep(self, job: Job, handler: Outside, result: Any) -> None:
+        """Write the result down. The call is made already: what cannot be kept is no reason to repeat it."""
+        try:
             await self._write_surely(_finish_outside, job, handler, result)
+        except (StaleLease, Unavailable):
+            raise
+        except Exception as error:
+            log.exception("the result of job %d (%s) could not be kept", job.id, job.kind)
+            await self._give_up(job, handler, _end("uncertain", error))
 
     async def _judge(self, job: Job, handler: Outside, error: Exception) -> None:
         """An error that does not ask for another try: doubt, or a refusal for good."""

@@ -178,7 +178,7 @@ def _join(
     held = db_conversations.lock_conversation_of(tx, ACCOUNT, visitor["id"])
     if held is None:
         return
-    lead = _settle_lead(tx, source, visit, visitor, held)
+    lead = settle_lead(tx, source, visit, visitor, held)
     db_conversations.move_to_lead(
         tx, held, contact_id=lead.contact_id, lead_id=lead.id, visit_id=visit.id, now=now
     )
@@ -194,7 +194,7 @@ def _join(
     events.publish_card(tx, ACCOUNT, lead.id)
 
 
-def _settle_lead(tx: Transaction, source: Source, visit: Visit, visitor: Row, held: Row) -> Lead:
+def settle_lead(tx: Transaction, source: Source, visit: Visit, visitor: Row, held: Row) -> Lead:
     """One visit, one lead: where it has cards already, those made for the unknown visit give way."""
     own = _get_lead(tx, held["lead_id"])
     if visit.contact_id is None or visit.contact_id == own.contact_id:

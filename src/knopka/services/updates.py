@@ -19,6 +19,7 @@ from knopka.db.jobs import insert_job
 from knopka.domain.catalog import Catalog, ChannelSetup
 from knopka.domain.conversation import AnswerWindow, ConversationStatus, Message
 from knopka.domain.crm import ContactId, Lead, NameOrigin
+from knopka.domain.errors import KnopkaError
 from knopka.domain.field_meta import RawValue
 from knopka.domain.field_values import read_values
 from knopka.domain.messaging import (
@@ -41,7 +42,14 @@ from knopka.domain.text import clean_message, clean_name
 from knopka.domain.visitor import Source
 from knopka.services import events, opening
 from knopka.services.catalog import ACCOUNT
-from knopka.services.links import Brought, append_line, bind_brought, bring_code, chat_token
+from knopka.services.links import (
+    Brought,
+    append_line,
+    bind_brought,
+    bring_code,
+    chat_token,
+    settle_lead,
+)
 from knopka.services.outbox import chore_kind, judge_message
 from knopka.services.repeats import hash_body
 from knopka.services.texts import MAX_TEXT
@@ -107,8 +115,11 @@ def take_event(
     event = db.find_event(tx, ACCOUNT, payload["event"])
     setup = catalog().channels.get(payload["channel"])
     channel = channels.find(payload["channel"])
-    if event is not None and setup is not None and channel is not None:
-        _Taker(tx, catalog(), setup, channel.caps, event, now).take()
+    if event is None or setup is None:
+        return
+    if channel is None:
+        raise KnopkaError("The channel is switched off or cannot be opened at the moment.")  # tried again
+    _Taker(tx, catalog(), setup, channel.caps, event, now).take()
 
 
 class _Taker:
@@ -177,7 +188,10 @@ class _Taker:
             is_visit_unknown=not brought.visits,
         )
         is_new = held["last_seq"] == 0
-        lead = opening.find_lead(self._tx, held) or opening.open_lead(
+        lead = opening.find_lead(self._tx, held)
+        if lead is not None and brought.visit is not None and held["is_visit_unknown"]:
+            lead = settle_lead(self._tx, source, brought.visit, visitor, held)
+        lead = lead or opening.open_lead(
             self._tx, self._catalog, source, visitor, brought.visit, held, text, brought.page_url, self._now
         )
         held = self._bind(brought, visitor, held, lead)
