@@ -32,7 +32,6 @@ from knopka.domain.messaging import ChannelKind, Direction, MessageState
 from knopka.platforms import PLATFORMS
 from knopka.services import operators
 from knopka.services.catalog import add_source, ensure_account
-from knopka.services.channels import LINK_BASE
 from knopka.services.outbox import deliver_kind
 from knopka.services.passwords import hash_password
 from knopka.services.updates import EVENT_JOB
@@ -192,7 +191,7 @@ class Stage:
     async def connect(self, kind: ChannelKind) -> None:
         """Add the channel as an operator does."""
         sample = SAMPLES[kind]
-        values = {**sample.values, LINK_BASE: self.simulator.url + sample.links}
+        values = dict(sample.values)
         body = {"key": f"add-channel-{kind}", "kind": kind.value, "values": values}
         answer = await self.client.post("/inbox/api/channels", json=body)
         assert answer.status_code == 201, answer.text
