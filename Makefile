@@ -25,7 +25,7 @@ run: install browser-code
 # The browser comes first: without one the run must fail before it has taken anybody's time.
 test: find-browser $(VENV)/.tests browser-code
 	$(PYTHON) hatch_build.py check
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4
 
 check: $(VENV)/.tests
 	$(BIN)/ruff check .
