@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knopka.domain.formatting import Span, Style, parse_marks, to_entities, to_plain
+from knopka.domain.formatting import Span, Style, parse_marks, split_marked, to_entities, to_plain
+from knopka.domain.splitting import count_units
 
 BOLD, ITALIC, CODE, BLOCK = (frozenset({style}) for style in Style)
 
@@ -17,7 +18,7 @@ marked = st.lists(
     st.sampled_from(
         ["*", "**", "_", "`", "```", "[", "]", "(", ")", "](http://a)", "a", "б", " ", "\n", "👍"]
     )
-    | st.characters(exclude_categories=["Cs"]),
+    | st.characters(exclude_categories=["Cs", "Cc"]),
     max_size=60,
 ).map("".join)
 
@@ -203,3 +204,77 @@ def test_S_IN_05_marks_without_their_other_half_are_read_in_linear_time(unit: st
     began = time.process_time()
     parse_marks(unit * 50_000)
     assert time.process_time() - began < 3
+
+
+# --- Long texts
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "parts"),
+    [
+        ("**short**", 10, ["**short**"]),
+        (" ", 10, []),
+        ("`   `", 10, []),
+        ("one two three", 9, ["one two", "three"]),
+        ("**one two three**", 9, ["**one two**", "**three**"]),
+        ("*one two three*", 9, ["_one two_", "_three_"]),
+        ("a **one _two three_ four**", 9, ["a **one _two_**", "**_three_**", "**four**"]),
+        ("`one two three`", 9, ["`one two`", "`three`"]),
+        ("```\none\ntwo\nthree\n```", 8, ["```\none\ntwo\n```", "```\nthree\n```"]),
+        ("see [the shop](http://a.b) now", 25, ["see [the shop](http://a.b)", "now"]),
+        ("[one two](http://a.b) end", 14, ["one two", "(http://a.b)", "end"]),
+        ("**eight888**", 8, ["**eight888**"]),
+        ("2 * 3 * 4 and 5 * 6", 9, ["2 * 3 * 4", "and 5 * 6"]),
+    ],
+)
+def test_a_look_ends_before_a_cut_and_begins_anew_behind_it(text: str, most: int, parts: list[str]) -> None:
+    assert split_marked(text, most) == parts
+
+
+def letters(text: str) -> str:
+    """What is seen, without the space that may be lost at a cut."""
+    return "".join(to_plain(text).split())
+
+
+@given(marked, st.integers(2, 40))
+def test_the_parts_say_what_the_whole_says_and_each_is_short_enough(text: str, most: int) -> None:
+    parts = split_marked(text, most)
+    assert "".join(map(letters, parts)) == letters(text)
+    for part in parts:
+        assert 0 < count_units(to_plain(part)) <= most
+        assert count_units(to_entities(part)[0]) <= most
+
+
+def test_what_would_become_a_mark_in_a_part_of_its_own_stays_text() -> None:
+    assert to_plain("***_*_") == "****"
+    parts = split_marked("***_*_", 2)
+    assert [to_plain(part) for part in parts] == ["**", "**"]
+    assert to_entities(parts[1]) == ("**", [])
+
+
+words = st.lists(st.sampled_from(["a", "bb", "ccc", "👍", "dd.", "e\n"]), min_size=1, max_size=6).map(
+    lambda some: " ".join(some).strip()
+)
+wrapped = st.builds(
+    str.format,
+    st.sampled_from(
+        ["{}", "**{}**", "_{}_", "**_{}_**", "**_{}_ {}**", "_{} **{}** {}_", "**{} _{}_** {}", "_**{}** {}_"]
+    ),
+    *[words] * 3,
+)
+
+
+@given(st.lists(wrapped | words.map(lambda text: f"`{text.split()[0]}`"), max_size=6), st.integers(4, 30))
+def test_every_letter_keeps_its_look_across_the_cuts(texts: list[str], most: int) -> None:
+    text = " ".join(texts)
+    looks = [
+        [
+            (char, span.styles)
+            for part in told
+            for span in parse_marks(part)
+            for char in span.text
+            if not char.isspace()
+        ]
+        for told in ([text], split_marked(text, most))
+    ]
+    assert looks[0] == looks[1]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from knopka.domain.splitting import count_units
-from knopka.domain.urls import is_web_address
+from knopka.domain.splitting import count_units, find_parts
+from knopka.domain.urls import PERSONAL_SCHEMES, is_linkable, is_web_address
 
 _FENCE = "```"
-_PERSONAL_SCHEMES = ("mailto:", "tel:")
+_NO_MARKS = "\x02"
+"""Begins a part of a text whose stars and brackets are no marks; nobody can type it (S-IN-04)."""
 
 
 class Style(StrEnum):
@@ -31,6 +33,7 @@ class Span:
 
 
 _MARKS = {"**": Style.BOLD, "*": Style.ITALIC, "_": Style.ITALIC}
+_WRITTEN = {Style.BOLD: "**", Style.ITALIC: "_"}
 
 
 @dataclass(slots=True)
@@ -51,6 +54,8 @@ def parse_marks(text: str) -> tuple[Span, ...]:
 
     Takes time in proportion to the text's length, whatever stands in it (S-IN-05).
     """
+    if text.startswith(_NO_MARKS):
+        return (Span(text[1:]),)
     pieces = list(_cut(text))
     _pair(pieces)
     return tuple(_join(pieces))
@@ -59,6 +64,77 @@ def parse_marks(text: str) -> tuple[Span, ...]:
 def to_plain(text: str) -> str:
     """The text without its marks, for channels that show none; never longer than it was."""
     return "".join(_spell(span) if span.url else span.text for span in parse_marks(text))
+
+
+def split_marked(text: str, most: int) -> list[str]:
+    """Cut a text into parts of at most `most` UTF-16 units as the person sees them (splitting.py).
+
+    A look that goes on behind a cut ends before it and begins anew. Together the
+    parts say what the whole says: marks that would mean something else in a part of
+    their own are no marks there, and a link that is cut is spelled.
+    """
+    shown = to_plain(text)
+    if count_units(shown) <= most:
+        return [text.strip()] if shown.strip() else []
+    spans = parse_marks(text)
+    return [_write_part(tuple(_take(spans, start, end))) for start, end in find_parts(shown, most)]
+
+
+def _take(spans: tuple[Span, ...], start: int, end: int) -> Iterator[Span]:
+    """The piece of the spans that stands between two places of the plain text."""
+    held: Span | None = None
+    at = 0
+    for span in spans:
+        words = _spell(span) if span.url else span.text
+        first, last = max(start - at, 0), min(end - at, len(words))
+        at += len(words)
+        if first >= last:
+            continue
+        piece = span if last - first == len(words) else Span(words[first:last], span.styles)
+        if held is not None and not (held.url or piece.url) and held.styles == piece.styles:
+            held = Span(held.text + piece.text, held.styles)
+            continue
+        if held is not None:
+            yield held
+        held = piece
+    if held is not None:
+        yield held
+
+
+def _write_part(spans: tuple[Span, ...]) -> str:
+    """The text that is read as these spans."""
+    written = _write_marks(spans)
+    if parse_marks(written) == spans:
+        return written
+    return _NO_MARKS + "".join(_spell(span) if span.url else span.text for span in spans)
+
+
+def _write_marks(spans: tuple[Span, ...]) -> str:
+    """The spans with marks around them. A style that goes on is left open, and what ends first is within."""
+    written: list[str] = []
+    opened: list[Style] = []
+    for number, span in enumerate((*spans, Span(""))):
+        kept = next((at for at, style in enumerate(opened) if style not in span.styles), len(opened))
+        written += [_WRITTEN[style] for style in reversed(opened[kept:])]
+        new = [style for style in _WRITTEN if style in span.styles and style not in opened[:kept]]
+        new.sort(key=partial(_find_end, spans, number), reverse=True)
+        opened[kept:] = new
+        written += [_WRITTEN[style] for style in new]
+        written.append(_write_words(span))
+    return "".join(written)
+
+
+def _find_end(spans: tuple[Span, ...], start: int, style: Style) -> int:
+    """Which span is the first without the style."""
+    return next((at for at in range(start, len(spans)) if style not in spans[at].styles), len(spans))
+
+
+def _write_words(span: Span) -> str:
+    if Style.BLOCK in span.styles:
+        return f"{_FENCE}\n{span.text}\n{_FENCE}"
+    if Style.CODE in span.styles:
+        return f"`{span.text}`"
+    return f"[{span.text}]({span.url})" if span.url else span.text
 
 
 def to_entities(text: str) -> tuple[str, list[dict[str, Any]]]:
@@ -103,7 +179,7 @@ def _append_entity(entities: list[dict[str, Any]], kind: str, offset: int, lengt
 def _spell(span: Span) -> str:
     """A link in words."""
     address = span.url
-    for scheme in _PERSONAL_SCHEMES:
+    for scheme in PERSONAL_SCHEMES:
         if address.lower().startswith(scheme):
             address = address[len(scheme) :]
     return span.text if span.text in (span.url, address) else f"{span.text} ({address})"
@@ -163,7 +239,7 @@ def _read_link(text: str, at: int) -> tuple[_Piece, int] | None:
     start = middle + 2
     end = _address_end(text, start)
     address = text[start:end]
-    if not text.startswith(")", end) or not _is_linkable(address):
+    if not text.startswith(")", end) or not is_linkable(address):
         return None
     return _Piece(label, url=address), end + 1
 
@@ -182,14 +258,6 @@ def _address_end(text: str, start: int) -> int:
                 return at
             depth -= 1
     return len(text)
-
-
-def _is_linkable(address: str) -> bool:
-    """Whether a link may lead there (S-OUT-03)."""
-    if not address.isprintable():
-        return False
-    personal = next((scheme for scheme in _PERSONAL_SCHEMES if address.lower().startswith(scheme)), "")
-    return len(address) > len(personal) if personal else is_web_address(address)
 
 
 def _read_mark(text: str, at: int) -> tuple[_Piece, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from enum import IntEnum
 
 _GAP = re.compile(r"\s+")
@@ -33,14 +34,18 @@ def split_text(text: str, most: int) -> list[str]:
     any part, and then between two graphemes. No part is blank, and nothing but
     space is lost between two of them.
     """
-    text = text.strip()
-    parts: list[str] = []
-    start = 0
+    return [text[start:end] for start, end in find_parts(text, most)]
+
+
+def find_parts(text: str, most: int) -> Iterator[tuple[int, int]]:
+    """Where the parts of `split_text` begin and end."""
+    start = len(text) - len(text.lstrip())
+    text = text.rstrip()
     while start < len(text):
         end, after = _cut(text, start, most)
-        parts.append(text[start:end])
+        if not text[start:end].isspace():
+            yield start, end
         start = after
-    return [part for part in parts if not part.isspace()]
 
 
 def _cut(text: str, start: int, most: int) -> tuple[int, int]:
