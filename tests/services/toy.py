@@ -37,7 +37,7 @@ from knopka.domain.messaging import (
     WindowKind,
 )
 from knopka.domain.visitor import Source
-from knopka.services import desk, links, outbox, updates
+from knopka.services import desk, early, links, outbox, updates
 from knopka.services.catalog import ACCOUNT, load_catalog
 from knopka.services.jobs import JobEnd
 from tests.services.story import PAGE, START, VISIT, Story
@@ -159,22 +159,24 @@ class Messengers:
         number = next(self.numbers)
         return ChannelEvent(
             kind=kind,
-            **{"event_id": f"event-{number}", "message_id": f"in-{number}", **more},
+            **{"event_id": f"event-{number}", "message_id": f"in-{number}", "at": START, **more},
             chat_id=chat,
             user_id=chat,
-            at=START,
         )
 
     async def tell(self, *came: ChannelEvent, key: Any = "story") -> updates.Accepted:
         """The platform's webhook: kept, and nothing more."""
         return await self.story.write(updates.accept_updates, self.setup, came, key=key)
 
-    async def work(self) -> None:
+    async def work(self, *, key: Any = "story") -> None:
         """Work off every event that was kept, as the worker does."""
-        await self.story.write(self._work)
+        while await self.story.write(self._work, key=key):
+            pass
 
-    def _work(self, tx: Transaction, *, now: Any) -> None:
-        for row in tx.rows(JOBS, kind=updates.EVENT_JOB):
+    def _work(self, tx: Transaction, *, now: Any) -> int:
+        promised = tx.rows(JOBS, kind=early.EVENT_JOB)
+        tx.run(REMOVE_JOBS, kind=early.EVENT_JOB)
+        for row in promised:
             updates.take_event(
                 tx,
                 json.loads(row["payload"]),
@@ -182,7 +184,7 @@ class Messengers:
                 catalog=lambda: self.story.catalog,
                 now=now,
             )
-        tx.run(REMOVE_JOBS, kind=updates.EVENT_JOB)
+        return len(promised)
 
     async def take(self, *came: ChannelEvent) -> None:
         await self.tell(*came)

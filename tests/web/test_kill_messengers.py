@@ -32,9 +32,9 @@ from knopka.domain.messaging import ChannelKind, Direction, MessageState
 from knopka.platforms import PLATFORMS
 from knopka.services import operators
 from knopka.services.catalog import add_source, ensure_account
+from knopka.services.early import EVENT_JOB
 from knopka.services.outbox import deliver_kind
 from knopka.services.passwords import hash_password
-from knopka.services.updates import EVENT_JOB
 from knopka.simulator.accounts import Kind
 from knopka.simulator.run import SimulatorServer, run_simulator
 from knopka.simulator.world import Chat, Entry

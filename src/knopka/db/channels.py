@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from knopka.db.clock import from_ms, to_ms
@@ -78,6 +78,20 @@ _FIND_EVENT = Statement(
     select(channel_events).where(
         channel_events.c.account_id == bindparam("account_id"), channel_events.c.id == bindparam("event_id")
     )
+)
+_LET_WAIT = Statement(
+    update(channel_events)
+    .where(channel_events.c.account_id == bindparam("account"), channel_events.c.id == bindparam("event_id"))
+    .values(changes("waits_for"))
+)
+_END_WAIT = Statement(
+    update(channel_events)
+    .where(
+        channel_events.c.channel_id == bindparam("of_channel"),
+        channel_events.c.waits_for == bindparam("what"),
+    )
+    .values(waits_for=null())
+    .returning(channel_events.c.id, channel_events.c.at)
 )
 _LAST_EVENT = Statement(
     select(channel_events.c.at)
@@ -213,6 +227,17 @@ def find_event(tx: Transaction, account_id: int, event_id: int) -> ChannelEvent 
     """The event, unless its content has been deleted for its age."""
     row = tx.row(_FIND_EVENT, account_id=account_id, event_id=event_id)
     return None if row is None or row["event"] is None else _decode_event(row["event"])
+
+
+def let_wait(tx: Transaction, account_id: int, event_id: int, waits_for: str) -> None:
+    """Note what an event that was kept is about, which is not known yet."""
+    tx.run(_LET_WAIT, account=account_id, event_id=event_id, new_waits_for=waits_for)
+
+
+def end_wait(tx: Transaction, channel_id: int, what: str) -> list[tuple[int, datetime]]:
+    """The events that have waited for this, in the order in which they came, and when that was."""
+    rows = tx.rows(_END_WAIT, of_channel=channel_id, what=what)
+    return sorted((row["id"], from_ms(row["at"])) for row in rows)
 
 
 def find_last_event_at(tx: Transaction, channel_id: int) -> datetime | None:

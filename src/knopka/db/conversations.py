@@ -88,7 +88,9 @@ _UPDATE = Statement(
 _SET_REACH = Statement(
     update(conversations)
     .where(conversations.c.account_id == bindparam("account"), conversations.c.id == bindparam("of_id"))
-    .values(changes("chat_gone", "window_kind", "window_ends_at", "window_late_until", "changed_at"))
+    .values(
+        changes("chat_gone", "reach_at", "window_kind", "window_ends_at", "window_late_until", "changed_at")
+    )
 )
 _TOUCH_ONE = Statement(
     update(conversations)
@@ -229,7 +231,7 @@ _INSERT_MESSAGE = Statement(
     .values(
         columns(
             "account_id", "conversation_id", "seq", "direction", "operator_id", "key", "body_hash", "text",
-            "created_at", "state", "event", "platform_id", "is_elsewhere",
+            "created_at", "state", "event", "platform_id", "is_elsewhere", "words_at",
         )
     )
     .on_conflict_do_nothing(index_elements=["conversation_id", "direction", "key"])
@@ -380,15 +382,22 @@ def mark(
 
 
 def set_reach(
-    tx: Transaction, held: Row, *, chat_gone: str | None, window: AnswerWindow | None, now: datetime
+    tx: Transaction,
+    held: Row,
+    *,
+    chat_gone: str | None,
+    window: AnswerWindow | None,
+    now: datetime,
+    told_at: datetime | None = None,
 ) -> None:
-    """Store whether the person can be reached, and until when."""
+    """Store whether the person can be reached, and until when; `told_at` is the messenger's time of it."""
     late = None if window is None else window.late_until
     tx.run(
         _SET_REACH,
         account=held["account_id"],
         of_id=held["id"],
         new_chat_gone=chat_gone,
+        new_reach_at=held["reach_at"] if told_at is None else to_ms(told_at),
         new_window_kind=None if window is None else window.kind.value,
         new_window_ends_at=None if window is None else to_ms(window.ends_at),
         new_window_late_until=None if late is None else to_ms(late),
@@ -504,6 +513,7 @@ def append_message(
     event: Mapping[str, Any] | None = None,
     platform_id: str | None = None,
     is_elsewhere: bool = False,
+    words_at: datetime | None = None,
 ) -> Message | None:
     """The next message of the conversation, whose row is held; None when its key was used before."""
     seq = held["last_seq"] + 1
@@ -522,6 +532,7 @@ def append_message(
         event=None if event is None else json.dumps(event, ensure_ascii=False),
         platform_id=platform_id,
         is_elsewhere=is_elsewhere or None,
+        words_at=None if words_at is None else to_ms(words_at),
     )
     if row is None:
         return None
@@ -538,6 +549,7 @@ def append_message(
         operator_name=operator_name,
         event=event,
         is_elsewhere=is_elsewhere,
+        words_at=words_at,
     )
 
 
@@ -600,6 +612,7 @@ def _message(row: Row, held: Row) -> Message:
         is_elsewhere=bool(row["is_elsewhere"]),
         edited_at=_moment(row["edited_at"]),
         deleted_at=_moment(row["deleted_at"]),
+        words_at=_moment(row["words_at"]),
     )
 
 
@@ -691,6 +704,9 @@ _GET_MESSAGE = Statement(_MESSAGES.where(messages.c.id == bindparam("message_id"
 _EDIT = Statement(
     update(messages).where(messages.c.id == bindparam("of_id")).values(changes("text", "edited_at"))
 )
+_SET_WORDS_AT = Statement(
+    update(messages).where(messages.c.id == bindparam("of_id")).values(changes("words_at"))
+)
 _DELETE = Statement(update(messages).where(messages.c.id == bindparam("of_id")).values(changes("deleted_at")))
 _SET_STATE = Statement(
     update(messages)
@@ -727,6 +743,11 @@ def find_message_by_id(tx: Transaction, held: Row, message_id: int) -> Message |
 def edit_message(tx: Transaction, message: Message, text: str, now: datetime) -> None:
     """The visitor's own word, changed."""
     tx.run(_EDIT, of_id=message.id, new_text=text, new_edited_at=to_ms(now))
+
+
+def set_words_at(tx: Transaction, message: Message, words_at: datetime) -> None:
+    """The messenger's time of the words as they stand now."""
+    tx.run(_SET_WORDS_AT, of_id=message.id, new_words_at=to_ms(words_at))
 
 
 def delete_message(tx: Transaction, message: Message, now: datetime) -> None:

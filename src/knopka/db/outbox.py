@@ -83,13 +83,25 @@ _LAST_SEQ_SENT = Statement(
     )
 )
 _LAST_SEQ_OF = Statement(
-    select(func.max(messages.c.seq).label("seq"))
+    select(
+        func.max(messages.c.seq).label("seq"),
+        func.count(deliveries.c.platform_id.distinct()).label("known"),
+    )
     .select_from(deliveries)
     .join(messages, messages.c.id == deliveries.c.message_id)
     .where(
         deliveries.c.conversation_id == bindparam("conversation_id"),
         deliveries.c.platform_id.in_(bindparam("platform_ids", expanding=True)),
     )
+)
+_HAS_UNNAMED = Statement(
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.conversation_id == bindparam("conversation_id"),
+        deliveries.c.platform_id.is_(None),
+        deliveries.c.state.in_((MessageState.WAITING.value, MessageState.UNCERTAIN.value)),
+    )
+    .limit(1)
 )
 
 
@@ -138,14 +150,14 @@ def send_anew(tx: Transaction, delivery_id: int) -> None:
     )
 
 
-def set_sent(tx: Transaction, delivery_id: int, platform_id: str, now: datetime) -> None:
+def set_sent(tx: Transaction, delivery_id: int, platform_id: str, sent_at: datetime) -> None:
     """The messenger has taken it, and calls it so."""
     tx.run(
         _SET_SENT,
         delivery_id=delivery_id,
         new_state=MessageState.SENT.value,
         new_platform_id=platform_id,
-        new_sent_at=to_ms(now),
+        new_sent_at=to_ms(sent_at),
     )
 
 
@@ -160,10 +172,18 @@ def find_by_mark(tx: Transaction, conversation_id: int, echo_mark: str) -> Deliv
     return None if row is None else _delivery(row)
 
 
-def find_last_seq_of(tx: Transaction, conversation_id: int, platform_ids: tuple[str, ...]) -> int:
-    """The number of the last message among these, as the messenger calls them; 0 when none is ours."""
-    row = tx.row(_LAST_SEQ_OF, conversation_id=conversation_id, platform_ids=list(platform_ids))
-    return int(returned(row)["seq"] or 0)
+def find_last_seq_of(
+    tx: Transaction, conversation_id: int, platform_ids: tuple[str, ...]
+) -> tuple[int, bool]:
+    """The number of the last message among these, as the messenger calls them (0 when none is ours), and
+    whether all of them are ours."""
+    row = returned(tx.row(_LAST_SEQ_OF, conversation_id=conversation_id, platform_ids=list(platform_ids)))
+    return int(row["seq"] or 0), row["known"] == len(set(platform_ids))
+
+
+def has_unnamed(tx: Transaction, conversation_id: int) -> bool:
+    """Whether the messenger may have taken something of which we do not know yet how it calls it."""
+    return tx.row(_HAS_UNNAMED, conversation_id=conversation_id) is not None
 
 
 def find_last_seq_sent(tx: Transaction, conversation_id: int, until: datetime) -> int:

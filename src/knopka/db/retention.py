@@ -82,7 +82,7 @@ _FORGET_EVENTS = Statement(
             .limit(bindparam("most"))
         )
     )
-    .values(event=null())
+    .values(event=null(), waits_for=null())
 )
 _DELETE_LOG = Statement(
     delete(channel_log).where(

@@ -354,6 +354,8 @@ conversations = Table(
     Column("window_kind", Text),
     Column("window_ends_at", Big),
     Column("window_late_until", Big),
+    # When the person was heard of last, or was gone, by the messenger's clock.
+    Column("reach_at", Big),
     # One visitor has one conversation in a channel; a new message opens it again.
     UniqueConstraint("visitor_id", "channel"),
     ForeignKeyConstraint(["source_id"], ["sources.id"]),
@@ -390,6 +392,8 @@ messages = Table(
     Column("is_elsewhere", Boolean),
     Column("edited_at", Big),
     Column("deleted_at", Big),
+    # When the words that stand here were said or changed last, by the messenger's clock.
+    Column("words_at", Big),
     UniqueConstraint("conversation_id", "seq"),
     UniqueConstraint("conversation_id", "direction", "key"),
     ForeignKeyConstraint(["conversation_id"], ["conversations.id"]),
@@ -455,6 +459,8 @@ channel_events = Table(
     _needed("identity"),
     Column("event", Text),
     _needed("at", Big),
+    # Of which message the event tells, hashed, when it came before that was known (services/early.py).
+    Column("waits_for", Text),
     UniqueConstraint("channel_id", "identity"),
     ForeignKeyConstraint(["channel_id"], ["channels.id"]),
     Index("channel_events_by_channel", "channel_id", "id"),
@@ -465,6 +471,13 @@ channel_events = Table(
         "at",
         sqlite_where=text("event IS NOT NULL"),
         postgresql_where=text("event IS NOT NULL"),
+    ),
+    Index(
+        "channel_events_that_wait",
+        "channel_id",
+        "waits_for",
+        sqlite_where=text("waits_for IS NOT NULL"),
+        postgresql_where=text("waits_for IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )

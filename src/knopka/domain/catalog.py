@@ -10,7 +10,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from knopka.domain.crm import AccountId, Pipeline, Status
-from knopka.domain.errors import Fault, InvalidInput
+from knopka.domain.errors import Fault, InvalidInput, NotFound
 from knopka.domain.fields import CustomField, FieldType
 from knopka.domain.messaging import ChannelId, ChannelKind, Finding
 from knopka.domain.meta import Entity
@@ -93,7 +93,10 @@ class Catalog:
 
     def get_source(self, source_id: SourceId) -> Source:
         """The button with this row's id; a button is switched off, never deleted."""
-        return next(source for source in self.sources.values() if source.id == source_id)
+        found = next((source for source in self.sources.values() if source.id == source_id), None)
+        if found is None:
+            raise NotFound("The button was added a moment ago and is not in memory yet.")
+        return found
 
     def channels_of(self, source: Source) -> list[ChannelSetup]:
         """The messengers that a button shows, in the order in which they were added."""

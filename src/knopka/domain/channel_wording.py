@@ -12,6 +12,7 @@ _EN: Mapping[str, Words] = {
         "The platform did not understand the set-up.",
         "Check what was entered; the detail is in the platform's words.",
     ),
+    "came_after_removal": ("Something came in after the channel was removed, and was left out.", ""),
     "events_missing": (
         "Some events are not switched on at the platform.",
         "Check the channel again, or enter it anew.",
@@ -80,6 +81,7 @@ _RU: Mapping[str, Words] = {
         "Платформа не поняла настройку.",
         "Проверьте введённое; подробность – словами платформы.",
     ),
+    "came_after_removal": ("Что-то пришло уже после удаления канала и осталось без внимания.", ""),
     "events_missing": (
         "Часть событий у платформы не включена.",
         "Проверьте канал ещё раз или подключите его заново.",

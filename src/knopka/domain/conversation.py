@@ -90,6 +90,8 @@ class Message:
     """Written by staff in the messenger's own tools."""
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
+    words_at: datetime | None = None
+    """When the words were said or changed last, by the messenger's clock; an older change comes too late."""
     attachments: tuple[Attachment, ...] = ()
 
 

@@ -199,6 +199,8 @@ class SentMessage:
     """What the platform calls the message that it took."""
 
     message_id: str
+    begun_at: datetime | None = None
+    """By our clock, when it was handed over: what is read up to a later moment holds this message."""
 
 
 class WindowKind(StrEnum):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -56,10 +56,10 @@ from knopka.services.channels import (
     poll_kind,
     report_broken,
 )
+from knopka.services.early import EVENT_JOB
 from knopka.services.jobs import Handler, InStore, JobEnd, Outside
 from knopka.services.outbox import chore_kind, deliver_kind, note_end, note_sent
 from knopka.services.updates import (
-    EVENT_JOB,
     MOST_TRIES,
     GetCatalog,
     accept_updates,
@@ -190,8 +190,9 @@ class Courier:
         )
         pace = self._pace_of(setup, channel)
         await pace.take_turn()
+        begun = self._database.clock()
         try:
-            return await channel.send(message, delivery.key)
+            return replace(await channel.send(message, delivery.key), begun_at=begun)
         except Retryable as error:
             pace.hold(error.after)
             raise

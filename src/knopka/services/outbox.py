@@ -15,7 +15,7 @@ from knopka.domain.conversation import Message
 from knopka.domain.errors import ChatGone, Conflict, NotFound
 from knopka.domain.messaging import Channel, ChannelKind, MessageState, OutboxKey, SentMessage
 from knopka.domain.splitting import split_text
-from knopka.services import events
+from knopka.services import early, events
 from knopka.services.catalog import ACCOUNT
 from knopka.services.jobs import JobEnd
 
@@ -103,8 +103,10 @@ def note_sent(tx: Transaction, payload: Mapping[str, Any], result: SentMessage, 
     if found is None:
         return
     delivery, _ = found
-    db.set_sent(tx, delivery.id, result.message_id, now)
+    sent_at = result.begun_at or delivery.sent_at or now
+    db.set_sent(tx, delivery.id, result.message_id, sent_at)
     judge_message(tx, held, delivery.message_id)
+    early.take_up_marks(tx, held, now=now)
 
 
 def note_end(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:

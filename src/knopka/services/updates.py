@@ -14,8 +14,10 @@ from knopka.db import conversations as db_conversations
 from knopka.db import crm as db_crm
 from knopka.db import outbox as db_outbox
 from knopka.db import visitors as db_visitors
+from knopka.db.clock import EPOCH, to_ms
 from knopka.db.database import Row, Transaction
 from knopka.db.jobs import insert_job
+from knopka.domain.bot.state import EndReason
 from knopka.domain.catalog import Catalog, ChannelSetup
 from knopka.domain.conversation import AnswerWindow, ConversationStatus, Message
 from knopka.domain.crm import ContactId, Lead, NameOrigin
@@ -40,8 +42,8 @@ from knopka.domain.meta import MAX_NAME, Entity
 from knopka.domain.phones import region_of
 from knopka.domain.text import clean_message, clean_name
 from knopka.domain.visitor import Source
-from knopka.services import events, opening
-from knopka.services.catalog import ACCOUNT
+from knopka.services import bot_runs, early, events, opening
+from knopka.services.catalog import ACCOUNT, load_catalog
 from knopka.services.links import (
     Brought,
     append_line,
@@ -54,7 +56,6 @@ from knopka.services.outbox import chore_kind, judge_message
 from knopka.services.repeats import hash_body
 from knopka.services.texts import MAX_TEXT
 
-EVENT_JOB = "channel.event"
 KEPT_NOWHERE = (EventKind.TYPING, EventKind.CHALLENGE)
 MOST_TRIES = 5
 """After so many failures an event goes to the dead letters, and the chat goes on (S-HOOK-06)."""
@@ -93,8 +94,7 @@ def accept_updates(
         if event.kind is EventKind.OTHER:
             unknown += 1
         else:
-            payload = {"event": row_id, "channel": channel.id}
-            insert_job(tx, ACCOUNT, f"in:{channel.id}:{event.chat_id}", EVENT_JOB, payload)
+            early.promise_event(tx, channel.id, event.chat_id, row_id)
     return Accepted(new, unknown)
 
 
@@ -111,15 +111,36 @@ def _tell_typing(tx: Transaction, channel: ChannelSetup, event: ChannelEvent) ->
 def take_event(
     tx: Transaction, payload: Mapping[str, Any], *, channels: Channels, catalog: GetCatalog, now: datetime
 ) -> None:
-    """Work off one event that was kept: a job of the kind EVENT_JOB."""
+    """Work off one event that was kept: a job of the kind `early.EVENT_JOB`.
+
+    What is in memory may be a moment old. Another process may have added the
+    channel, or the button that shows it, so what memory does not know is read;
+    and a channel that cannot be had yet is asked for again, which holds up its
+    own chat alone.
+    """
     event = db.find_event(tx, ACCOUNT, payload["event"])
-    setup = catalog().channels.get(payload["channel"])
-    channel = channels.find(payload["channel"])
-    if event is None or setup is None:
+    if event is None:
         return
+    known = catalog()
+    setup = known.channels.get(payload["channel"])
+    if setup is None or known.source_of(setup) is None:
+        known = load_catalog(tx)
+        setup = known.channels.get(payload["channel"])
+    if setup is None:
+        db.append_log(tx, ACCOUNT, payload["channel"], Finding(Level.WARNING, "came_after_removal"), now)
+        return
+    channel = channels.find(setup.id)
     if channel is None:
         raise KnopkaError("The channel is switched off or cannot be opened at the moment.")  # tried again
-    _Taker(tx, catalog(), setup, channel.caps, event, now).take()
+    _Taker(tx, known, setup, channel.caps, event, payload["event"], now).take()
+
+
+def _read_time(event: ChannelEvent, now: datetime) -> datetime | None:
+    """When it happened by the platform's clock, which may tell nothing and may be fast: no later than now.
+
+    A press on a button carries the time of the message that the button stands under.
+    """
+    return None if event.at <= EPOCH or event.kind is EventKind.CALLBACK else min(event.at, now)
 
 
 class _Taker:
@@ -132,6 +153,7 @@ class _Taker:
         channel: ChannelSetup,
         caps: Capabilities,
         event: ChannelEvent,
+        event_id: int,
         now: datetime,
     ) -> None:
         self._tx = tx
@@ -139,7 +161,9 @@ class _Taker:
         self._channel = channel
         self._caps = caps
         self._event = event
+        self._event_id = event_id
         self._now = now
+        self._told_at = _read_time(event, now)
         self._key = hashlib.sha256(event.event_id.encode(errors="replace")).hexdigest()
 
     def take(self) -> None:
@@ -201,6 +225,9 @@ class _Taker:
             self._meet(lead)
         if message is not None:
             self._fill_phone(lead.contact_id)
+            bot_runs.notice_message(
+                self._tx, self._catalog, held, message, lead=lead, is_first=is_new, now=self._now
+            )
         if event.kind is EventKind.CALLBACK:
             answered = {"event_id": event.event_id, "message_id": event.message_id, "user_id": event.user_id}
             self._promise("callback", {**answered, "at": event.at.isoformat()})
@@ -251,7 +278,12 @@ class _Taker:
     def _append_words(
         self, held: Row, text: str, *, direction: Direction = Direction.IN, is_elsewhere: bool = False
     ) -> Message | None:
+        """The words as one message of the conversation, however often and in whatever order it is told
+        of them; None when this very event has said them before."""
         event = self._event
+        known = self._find_said(held)
+        if known is not None:
+            return self._complete(held, known, text)
         text = clean_message(text)[:MAX_TEXT]
         message = db_conversations.append_message(
             self._tx,
@@ -265,11 +297,15 @@ class _Taker:
             now=self._now,
             platform_id=event.message_id or None,
             is_elsewhere=is_elsewhere,
+            words_at=self._told_at,
         )
         if message is None:
             return None
-        for number, came in enumerate(event.attachments[:MOST_ATTACHMENTS], 1):
-            self._attach(message, came if number <= MOST_FILES else replace(came, source=""))
+        self._attach_all(message)
+        if event.message_id and early.was_taken_back(
+            self._tx, self._channel.id, event.chat_id, event.message_id
+        ):
+            db_conversations.delete_message(self._tx, message, self._now)
         db_conversations.take_message(
             self._tx,
             held,
@@ -281,6 +317,19 @@ class _Taker:
             now=self._now,
         )
         return message
+
+    def _complete(self, held: Row, known: Message, text: str) -> Message:
+        """Words that stand here already: of a change that was quicker than the message itself, say. The
+        newest words stay; what comes with a message and did not come with its change is added."""
+        if self._event.kind is EventKind.EDITED:
+            self._edit(held, known, text)
+        if not known.attachments:
+            self._attach_all(known)
+        return known
+
+    def _attach_all(self, message: Message) -> None:
+        for number, came in enumerate(self._event.attachments[:MOST_ATTACHMENTS], 1):
+            self._attach(message, came if number <= MOST_FILES else replace(came, source=""))
 
     def _attach(self, message: Message, came: InAttachment) -> None:
         cleaned = replace(
@@ -295,13 +344,27 @@ class _Taker:
             self._promise("media", {"attachment": kept.id}, key=f"media:{kept.id}")
 
     def _set_reach(self, held: Row) -> None:
-        """Who writes can be reached, and the time for free answers begins anew."""
+        """Who writes can be reached, unless he was gone after that; the time for free answers begins anew."""
         window = None
         if (rule := self._caps.window) is not None:
             late = None if rule.late is None else self._now + rule.late
             window = AnswerWindow(rule.kind, self._now + rule.length, late)
-        if window is not None or held["chat_gone"] is not None:
-            db_conversations.set_reach(self._tx, held, chat_gone=None, window=window, now=self._now)
+        if self._is_overtaken(held):
+            self._store_reach(held, held["chat_gone"], window, None)
+        else:
+            self._store_reach(held, None, window, self._told_at)
+
+    def _is_overtaken(self, held: Row) -> bool:
+        """Whether something newer has told already whether the person can be reached."""
+        reach_at = held["reach_at"]
+        return reach_at is not None and self._told_at is not None and to_ms(self._told_at) < reach_at
+
+    def _store_reach(
+        self, held: Row, gone: str | None, window: AnswerWindow | None, told_at: datetime | None
+    ) -> None:
+        db_conversations.set_reach(
+            self._tx, held, chat_gone=gone, window=window, now=self._now, told_at=told_at
+        )
 
     def _meet(self, lead: Lead) -> None:
         """The chat is new: call the person as the messenger does, and ask it for the rest."""
@@ -344,21 +407,35 @@ class _Taker:
     # --- What happens to words that were said before.
 
     def _take_edit(self) -> None:
+        if self._find_said(self._peek()) is None:
+            self._take_word()  # of what we were never told, or are told later
+            return
         held = self._hold()
         message = self._find_said(held)
-        if held is None or message is None:
-            self._take_word()  # what was said before we were told
+        if held is not None and message is not None:
+            text, _ = split_short(self._event.text)
+            self._edit(held, message, text)
+
+    def _edit(self, held: Row, message: Message, text: str) -> None:
+        """Change the words, unless they were changed later than that already."""
+        told_at = self._told_at
+        if told_at is not None and message.words_at is not None and told_at < message.words_at:
             return
-        text, _ = split_short(self._event.text)
+        if told_at is not None:
+            db_conversations.set_words_at(self._tx, message, told_at)
         text = clean_message(text)[:MAX_TEXT]
         if text and text != message.text:
             db_conversations.edit_message(self._tx, message, text, self._now)
             self._publish(held, message.id)
 
     def _take_deletion(self) -> None:
+        event = self._event
         held = self._hold()
         message = self._find_said(held)
-        if held is not None and message is not None and message.deleted_at is None:
+        if held is None or message is None:
+            if event.message_id:
+                early.keep_deletion(self._tx, self._event_id, event.chat_id, event.message_id)
+        elif message.deleted_at is None:
             db_conversations.delete_message(self._tx, message, self._now)
             self._publish(held, message.id)
 
@@ -373,7 +450,9 @@ class _Taker:
         held = self._hold()
         if held is None:
             return
-        seq = self._find_marked(held["id"])
+        seq, is_whole = self._find_marked(held["id"])
+        if not is_whole:
+            self._keep_if_overtaking(held)
         read = seq if self._event.kind is EventKind.READ else 0
         marks = {
             "visitor_read_seq": max(held["visitor_read_seq"], read),
@@ -391,25 +470,31 @@ class _Taker:
         )
         events.publish_conversation(self._tx, ACCOUNT, held["id"], None)
 
-    def _find_marked(self, conversation_id: int) -> int:
-        """The number of the last message that the mark is about; never one that we have not sent."""
+    def _find_marked(self, conversation_id: int) -> tuple[int, bool]:
+        """The number of the last message that the mark is about, never one that we have not sent; and
+        whether it can be about nothing more."""
         event = self._event
-        named = (
-            db_outbox.find_last_seq_of(self._tx, conversation_id, event.message_ids)
-            if event.message_ids
-            else 0
-        )
+        named, is_whole = 0, False
+        if event.message_ids:
+            named, is_whole = db_outbox.find_last_seq_of(self._tx, conversation_id, event.message_ids)
         if named or event.watermark is None:
-            return named
-        return db_outbox.find_last_seq_sent(self._tx, conversation_id, event.watermark)
+            return named, is_whole
+        return db_outbox.find_last_seq_sent(self._tx, conversation_id, event.watermark), False
+
+    def _keep_if_overtaking(self, held: Row) -> None:
+        """What is about words whose sending has not been answered yet is looked at again once it is."""
+        if db_outbox.has_unnamed(self._tx, held["id"]):
+            early.keep_mark(self._tx, self._event_id, self._event.chat_id)
 
     def _take_failure(self) -> None:
         held = self._hold()
+        if held is None:
+            return
         for platform_id in self._event.message_ids or (self._event.message_id,):
-            delivery = (
-                None if held is None else db_outbox.find_by_platform_id(self._tx, held["id"], platform_id)
-            )
-            if held is not None and delivery is not None:
+            delivery = db_outbox.find_by_platform_id(self._tx, held["id"], platform_id)
+            if delivery is None:
+                self._keep_if_overtaking(held)
+            elif delivery.state is not MessageState.FAILED:
                 db_outbox.set_state(self._tx, delivery.id, MessageState.FAILED)
                 judge_message(
                     self._tx,
@@ -429,26 +514,26 @@ class _Taker:
         ours = ours or db_outbox.find_by_platform_id(self._tx, held["id"], event.message_id)
         if ours is not None:
             if ours.state is not MessageState.SENT:
-                db_outbox.set_sent(self._tx, ours.id, event.message_id, self._now)
+                db_outbox.set_sent(self._tx, ours.id, event.message_id, self._told_at or self._now)
                 judge_message(self._tx, held, ours.message_id)
+                early.take_up_marks(self._tx, held, now=self._now)
             return
         message = self._append_words(held, event.text, direction=Direction.OUT, is_elsewhere=True)
         if message is not None:
+            bot_runs.stop(self._tx, held, EndReason.OPERATOR, now=self._now)
             self._publish(held, message.id)
 
     # --- Whether the person can be reached.
 
     def _take_block(self) -> None:
         event = self._event
-        is_block = event.kind is EventKind.BLOCKED
         held = self._hold()
-        if held is None or (is_block and held["chat_gone"] == "blocked"):
+        if held is None or self._is_overtaken(held):
             return
-        if not is_block and held["chat_gone"] is None:
+        gone = "blocked" if event.kind is EventKind.BLOCKED else None
+        self._store_reach(held, gone, db_conversations.read_window(held), self._told_at)
+        if held["chat_gone"] == gone:
             return
-        window = db_conversations.read_window(held)
-        gone = "blocked" if is_block else None
-        db_conversations.set_reach(self._tx, held, chat_gone=gone, window=window, now=self._now)
         line = append_line(
             self._tx, held, {"kind": event.kind.value}, key=f"{event.kind.value}:{self._key}", now=self._now
         )
@@ -456,13 +541,25 @@ class _Taker:
 
     def _hold(self) -> Row | None:
         """The conversation that the event is about, held; None when the person never wrote."""
-        token = chat_token(self._channel.id, self._event.chat_id)
-        visitor = db_visitors.find_visitor_by_token(self._tx, ACCOUNT, token)
+        visitor = self._find_visitor()
         return (
             None
             if visitor is None
             else db_conversations.lock_conversation_of(self._tx, ACCOUNT, visitor["id"])
         )
+
+    def _peek(self) -> Row | None:
+        """The same without holding it, where rows may still have to be held that come before it."""
+        visitor = self._find_visitor()
+        return (
+            None
+            if visitor is None
+            else db_conversations.find_row_of_visitor(self._tx, ACCOUNT, visitor["id"], self._channel.kind)
+        )
+
+    def _find_visitor(self) -> Row | None:
+        token = chat_token(self._channel.id, self._event.chat_id)
+        return db_visitors.find_visitor_by_token(self._tx, ACCOUNT, token)
 
     def _publish(self, held: Row, message_id: int) -> None:
         db_conversations.touch(self._tx, held)
