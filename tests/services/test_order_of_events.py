@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
 from knopka.db import channels as db_channels
+from knopka.db import visitors as db_visitors
+from knopka.db.database import Database, Transaction, WriterLimits
 from knopka.db.statement import Statement
 from knopka.db.tables import deliveries
 from knopka.domain.conversation import Message
 from knopka.domain.errors import KnopkaError
 from knopka.domain.messaging import AttachmentKind, EventKind, InAttachment, SentMessage
-from knopka.services import outbox
+from knopka.services import links, outbox
 from knopka.services.channels import remove_channel
 from knopka.services.early import PATIENCE
-from tests.services.story import HOUR, PHONE, SECOND, START, Story
+from knopka.services.journal import hash_visit
+from tests.services.story import HOUR, PAGE, PHONE, SECOND, START, VISIT, Story
 from tests.services.toy import CODE, Messengers
 
 pytestmark = pytest.mark.anyio
@@ -327,3 +334,84 @@ async def test_an_event_of_a_channel_that_was_removed_leaves_a_line_in_its_log(c
     assert await chat.conversations() == []
     logged = await chat.story.read(db_channels.list_log, chat.setup.id, 10)
     assert [line.code for line in logged] == ["came_after_removal"]
+
+
+# --- Pages and chats at once, on PostgreSQL: SQLite has one writer, there nobody can meet.
+
+
+@pytest.fixture
+async def two(postgres_url: str) -> AsyncIterator[tuple[Messengers, psycopg.Connection[Any]]]:
+    """A chat whose page and whose messenger are written by two, and somebody who sees who waits."""
+    database = await Database.open(postgres_url, limits=WriterLimits(writers=2))
+    chat = await Messengers.begin(await Story.begin(database))
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        yield chat, other
+    await database.close()
+
+
+async def until_somebody_waits(other: psycopg.Connection[Any]) -> None:
+    while other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone() is None:  # noqa: ASYNC110
+        await asyncio.sleep(0)  # nobody announces that a row is waited for
+
+
+class SlowPage:
+    """Announces the code as a page does, and stands still where a test wants it."""
+
+    def __init__(self, chat: Messengers) -> None:
+        self.chat = chat
+        self.holds, self.may_go_on = Event(), Event()
+
+    def announce_holding_its_visit(self, tx: Transaction, *, now: datetime) -> None:
+        db_visitors.touch_visit(tx, self.chat.story.source, hash_visit(VISIT), "", now)
+        self._stand_still()
+        self._announce(tx, now)
+
+    def announce_slowly(self, tx: Transaction, *, now: datetime) -> None:
+        self._announce(tx, now)
+        self._stand_still()
+
+    def _announce(self, tx: Transaction, now: datetime) -> None:
+        story = self.chat.story
+        links.announce_link(tx, story.catalog, story.source, VISIT, CODE, PAGE, now=now)
+
+    def _stand_still(self) -> None:
+        self.holds.set()
+        self.may_go_on.wait(5)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_page_that_announces_and_a_chat_that_brings_the_code_do_not_hold_each_other_up(
+    two: tuple[Messengers, psycopg.Connection[Any]], is_known: bool
+) -> None:
+    chat, other = two
+    page = SlowPage(chat)
+    if is_known:
+        await chat.announce(key=0)
+    await chat.tell(chat.event(EventKind.OPENED, code=CODE), key=1)
+    announce = page.announce_holding_its_visit if is_known else page.announce_slowly
+    announcing = asyncio.create_task(chat.story.write(announce, key=0))
+    await asyncio.to_thread(page.holds.wait, 5)
+    bringing = asyncio.create_task(chat.work(key=1))
+    await until_somebody_waits(other)
+    page.may_go_on.set()
+    await asyncio.gather(announcing, bringing)
+    assert chat.story.database.counters.tried_again == 0
+    assert not (await chat.conversation()).is_visit_unknown
+
+
+async def test_a_change_that_comes_first_and_a_page_that_announces_do_not_hold_each_other_up(
+    two: tuple[Messengers, psycopg.Connection[Any]],
+) -> None:
+    chat, other = two
+    page = SlowPage(chat)
+    await chat.write()
+    await chat.announce(key=0)
+    await chat.take(chat.event(EventKind.OPENED, code=CODE, may_answer=False))
+    await chat.tell(chat.event(EventKind.EDITED, text="Привет", message_id="m1"), key=1)
+    announcing = asyncio.create_task(chat.story.write(page.announce_holding_its_visit, key=0))
+    await asyncio.to_thread(page.holds.wait, 5)
+    bringing = asyncio.create_task(chat.work(key=1))
+    await until_somebody_waits(other)
+    page.may_go_on.set()
+    await asyncio.gather(announcing, bringing)
+    assert chat.story.database.counters.tried_again == 0

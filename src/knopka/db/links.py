@@ -71,7 +71,12 @@ _BRING = Statement(
     )
     .returning(entry_links)
 )  # fmt: skip
-_LOCK_SHORT = Statement(
+_FIND = Statement(
+    select(entry_links).where(
+        entry_links.c.account_id == bindparam("account_id"), entry_links.c.code_hash == bindparam("code_hash")
+    )
+)
+_SHORT = (
     select(entry_links)
     .where(
         entry_links.c.account_id == bindparam("account_id"),
@@ -80,8 +85,9 @@ _LOCK_SHORT = Statement(
     )
     .order_by(entry_links.c.id.desc())
     .limit(2)
-    .with_for_update()
 )
+_FIND_SHORT = Statement(_SHORT)
+_LOCK_SHORT = Statement(_SHORT.with_for_update())
 _TAKE_SHORT = Statement(
     update(entry_links)
     .where(entry_links.c.id == bindparam("link_id"))
@@ -153,6 +159,18 @@ def bring(
             )
         )
     )
+
+
+def find_link(tx: Transaction, account_id: int, code_hash: str) -> EntryLink | None:
+    """The link of this code, without holding it."""
+    row = tx.row(_FIND, account_id=account_id, code_hash=code_hash)
+    return None if row is None else _link(row)
+
+
+def list_short(tx: Transaction, account_id: int, short_code: str, since: datetime) -> list[EntryLink]:
+    """The same as `lock_short`, without holding them."""
+    rows = tx.rows(_FIND_SHORT, account_id=account_id, short_code=short_code, since=to_ms(since))
+    return [_link(row) for row in rows]
 
 
 def lock_short(tx: Transaction, account_id: int, short_code: str, since: datetime) -> list[EntryLink]:

@@ -51,11 +51,11 @@ _TOUCH_VISIT = Statement(
     )
     .returning(*_VISIT)
 )
-_LOCK_VISIT = Statement(
-    select(*_VISIT)
-    .where(visits.c.account_id == bindparam("account_id"), visits.c.id == bindparam("visit_id"))
-    .with_for_update()
+_ONE_VISIT = select(*_VISIT).where(
+    visits.c.account_id == bindparam("account_id"), visits.c.id == bindparam("visit_id")
 )
+_LOCK_VISIT = Statement(_ONE_VISIT.with_for_update())
+_LOCK_FREE_VISIT = Statement(_ONE_VISIT.with_for_update(nowait=True))
 _FIND_VISIT = Statement(
     select(visits.c.id, visits.c.lead_id, visits.c.waiting_since).where(
         visits.c.source_id == bindparam("source_id"), visits.c.key_hash == bindparam("key_hash")
@@ -284,9 +284,14 @@ def touch_visit(tx: Transaction, source: Source, key_hash: str, page_url: str, n
     return _visit(returned(row))
 
 
-def lock_visit(tx: Transaction, account_id: int, visit_id: int) -> Visit | None:
-    """The visit, whose row is held until the transaction ends."""
-    row = tx.row(_LOCK_VISIT, account_id=account_id, visit_id=visit_id)
+def lock_visit(tx: Transaction, account_id: int, visit_id: int, *, may_wait: bool = True) -> Visit | None:
+    """The visit, whose row is held until the transaction ends.
+
+    Whoever comes out of the order in which rows are held may not wait: while
+    another holds the row, the use case is undone and run again.
+    """
+    statement = _LOCK_VISIT if may_wait else _LOCK_FREE_VISIT
+    row = tx.row(statement, account_id=account_id, visit_id=visit_id)
     return None if row is None else _visit(row)
 
 

@@ -110,31 +110,60 @@ def bring_code(
     """Note what a chat brings, and hold the visits it stands for. Later bringers bring nothing.
 
     What the chat brought earlier, before anybody could tell which visit it was, counts as well.
+    A visit comes before its link in the order in which rows are held, as when a page announces it:
+    so the links are looked at first, and what was announced meanwhile is held only if it is free.
     """
+    likely = _peek(tx, channel, chat_id, code, short, now)
+    held = _hold_visits(tx, [link.visit_id for link in likely], now)
     if code is not None:
         db.bring(tx, ACCOUNT, hash_code(code), channel_id=channel.id, chat_id=chat_id, now=now)
     elif short:
         _bring_short(tx, channel, chat_id, short, now)
     links = [link for link in db.list_unbound(tx, channel.id, chat_id) if is_alive(link)]
-    held = _hold_visits(tx, links, now)
+    late = [link.visit_id for link in links if link.visit_id not in held]
+    held |= _hold_visits(tx, late, now, may_wait=False)
     return Brought(
         tuple(link for link in links if link.visit_id in held),
         tuple(held[link.visit_id] for link in links if link.visit_id in held),
     )
 
 
+def _peek(
+    tx: Transaction,
+    channel: ChannelSetup,
+    chat_id: str,
+    code: EntryToken | None,
+    short: str,
+    now: datetime,
+) -> list[EntryLink]:
+    """The links that the chat has brought, and the one that it brings now, without holding them."""
+    own = [link for link in db.list_unbound(tx, channel.id, chat_id) if is_alive(link)]
+    named: EntryLink | None = None
+    if code is not None:
+        named = db.find_link(tx, ACCOUNT, hash_code(code))
+    elif short:
+        named = _pick_short(db.list_short(tx, ACCOUNT, short, now - LIFETIME))
+    return own if named is None or named.chat_id is not None else [*own, named]
+
+
 def _bring_short(tx: Transaction, channel: ChannelSetup, chat_id: str, short: str, now: datetime) -> None:
+    named = _pick_short(db.lock_short(tx, ACCOUNT, short, now - LIFETIME))
+    if named is not None:
+        db.take_short(tx, named, channel_id=channel.id, chat_id=chat_id, now=now)
+
+
+def _pick_short(found: Sequence[EntryLink]) -> EntryLink | None:
     """Forty bits are no secret, so only one live link that nobody has brought is taken for it."""
-    found = db.lock_short(tx, ACCOUNT, short, now - LIFETIME)
-    if len(found) == 1 and found[0].chat_id is None:
-        db.take_short(tx, found[0], channel_id=channel.id, chat_id=chat_id, now=now)
+    return found[0] if len(found) == 1 and found[0].chat_id is None else None
 
 
-def _hold_visits(tx: Transaction, links: Sequence[EntryLink], now: datetime) -> dict[int | None, Visit]:
+def _hold_visits(
+    tx: Transaction, visit_ids: Sequence[int | None], now: datetime, *, may_wait: bool = True
+) -> dict[int | None, Visit]:
     """The visits' rows, held in the order of their ids."""
     held: dict[int | None, Visit] = {}
-    for visit_id in sorted({link.visit_id for link in links if link.visit_id is not None}):
-        visit = db_visitors.lock_visit(tx, ACCOUNT, visit_id)
+    for visit_id in sorted({visit_id for visit_id in visit_ids if visit_id is not None}):
+        visit = db_visitors.lock_visit(tx, ACCOUNT, visit_id, may_wait=may_wait)
         if visit is not None:
             held[visit_id] = expire_if_due(tx, visit, now)
     return held
