@@ -26,7 +26,7 @@ from knopka.services import links, outbox
 from knopka.services.channels import remove_channel
 from knopka.services.early import PATIENCE
 from knopka.services.journal import hash_visit
-from tests.services.story import HOUR, PAGE, PHONE, SECOND, START, VISIT, Story
+from tests.services.story import CITY, HOUR, PAGE, PHONE, SECOND, START, VISIT, Story, city
 from tests.services.toy import CODE, Messengers
 
 pytestmark = pytest.mark.anyio
@@ -300,6 +300,62 @@ async def test_a_mark_waits_for_some_hours_at_most(chat: Messengers, passed: tim
     chat.story.pass_time(passed)
     await note_sent(chat, "m1")
     assert await state_of(chat) == (state, None)
+
+
+# --- A visit that is joined after its lead was declined.
+
+
+async def test_data_of_a_visit_that_is_joined_after_a_decline_waits_for_the_next_lead(
+    chat: Messengers,
+) -> None:
+    await chat.start()
+    declined = (await chat.conversation()).lead_id
+    assert declined is not None
+    await chat.story.decline(declined)
+    await chat.story.set_meta(city("Tver"), key="city-001")
+    await chat.announce()
+    joined = await chat.conversation()
+    assert (joined.is_visit_unknown, joined.lead_id) == (False, declined)
+    await chat.story.set_meta({"lead": {"sale": 5}}, key="sale-001")
+    for key, path in (("city-001", "lead.custom_fields[0]"), ("sale-001", "lead.sale")):
+        assert await chat.story.verdicts(key) == {path: "waiting_for_lead"}
+    await chat.write("Я всё же спрошу")
+    await chat.story.run_timers()
+    lead = (await chat.conversation()).lead_id
+    assert lead not in (None, declined)
+    assert await chat.story.verdicts("city-001") == {"lead.custom_fields[0]": "filled"}
+    assert await chat.story.verdicts("sale-001") == {"lead.sale": "filled"}
+    assert await chat.story.fields(declined) == {}
+
+
+async def test_data_that_waits_after_a_decline_expires_like_any_other(chat: Messengers) -> None:
+    await chat.start()
+    lead = (await chat.conversation()).lead_id
+    assert lead is not None
+    await chat.story.decline(lead)
+    await chat.story.set_meta(city("Tver"), key="city-001")
+    await chat.announce()
+    chat.story.pass_time(24 * HOUR)
+    await chat.write("Я всё же спрошу")
+    await chat.story.run_timers()
+    assert await chat.story.verdicts("city-001") == {"lead.custom_fields[0]": "expired"}
+
+
+async def test_an_open_lead_of_the_same_contact_takes_the_data_at_once(chat: Messengers) -> None:
+    await chat.start()
+    declined = (await chat.conversation()).lead_id
+    assert declined is not None
+    await chat.announce()  # the contact's first visit, which also writes in the chat on the page
+    await chat.story.say()
+    await chat.story.decline(declined)
+    await chat.story.say(key="message-2")
+    (opened,) = {found.lead_id for found in await chat.conversations()} - {declined}
+    assert opened is not None
+    second, code = "second-visit-of-theirs", type(CODE)("C" * 32)
+    await chat.take(chat.event(EventKind.OPENED, code=code, may_answer=False))
+    await chat.story.set_meta(city("Perm"), visit=second, key="city-002")
+    await chat.announce(code, visit=second)
+    assert (await chat.story.fields(opened))[CITY] == "Perm"
 
 
 # --- Who knows the channel.

@@ -19,7 +19,7 @@ from knopka.domain.crm import Lead
 from knopka.domain.messaging import Direction, EntryToken, shorten
 from knopka.domain.visit import Visit
 from knopka.domain.visitor import Page, Source
-from knopka.services import events
+from knopka.services import events, opening
 from knopka.services.cards import bind_visit
 from knopka.services.catalog import ACCOUNT
 from knopka.services.expiry import expire_if_due
@@ -180,7 +180,7 @@ def bind_brought(
 ) -> None:
     """Have the visits write on the cards of the conversation, unless they have cards of another contact."""
     for link, visit in zip(brought.links, brought.visits, strict=True):
-        if visit.contact_id in (None, lead.contact_id) and visit.lead_id != lead.id:
+        if opening.may_bind(visit, lead):
             bind_visit(
                 tx,
                 catalog,
@@ -197,7 +197,14 @@ def bind_brought(
 def _join(
     tx: Transaction, catalog: Catalog, source: Source, visit: Visit, link: EntryLink, now: datetime
 ) -> None:
-    """The conversation of an unknown visit turns out to be this one's."""
+    """The conversation of an unknown visit turns out to be this one's.
+
+    A lead that was declined or closed takes nothing more, and only a message
+    opens the next one. What the visit has sent then goes on waiting, now as
+    this contact's: for the lead that the next message opens, as long as data
+    waits at all (amocrm.md §2.5). An open lead of another of the contact's
+    chats takes it at once, as it takes whatever the page sends from now on.
+    """
     assert link.channel_id is not None  # noqa: S101  # it stands beside chat_id
     assert link.chat_id is not None  # noqa: S101  # the caller has looked
     visitor = db_visitors.find_visitor_by_token(tx, ACCOUNT, chat_token(link.channel_id, link.chat_id))
@@ -207,20 +214,50 @@ def _join(
     held = db_conversations.lock_conversation_of(tx, ACCOUNT, visitor["id"])
     if held is None:
         return
-    lead = settle_lead(tx, source, visit, visitor, held)
-    db_conversations.move_to_lead(
-        tx, held, contact_id=lead.contact_id, lead_id=lead.id, visit_id=visit.id, now=now
-    )
-    bind_brought(tx, catalog, Brought((link,), (visit,)), visitor_id=visitor["id"], lead=lead, now=now)
+    changed = {"contact_id": held["contact_id"], "lead_id": held["lead_id"], "visit_id": visit.id}
+    if opening.find_lead(tx, held) is None:
+        db_conversations.move_to_lead(tx, held, **changed, now=now)
+        _leave_waiting(tx, catalog, source, visit, link, visitor["id"], held["contact_id"], now)
+    else:
+        lead = settle_lead(tx, source, visit, visitor, held)
+        changed |= {"contact_id": lead.contact_id, "lead_id": lead.id}
+        db_conversations.move_to_lead(tx, held, **changed, now=now)
+        bind_brought(tx, catalog, Brought((link,), (visit,)), visitor_id=visitor["id"], lead=lead, now=now)
     line = append_line(
         tx,
-        {**held, "contact_id": lead.contact_id, "lead_id": lead.id, "visit_id": visit.id},
+        {**held, **changed},
         {"kind": "joined", "page_url": link.page_url, "page_title": link.page_title},
         key=f"joined:{link.id}",
         now=now,
     )
     events.publish_conversation(tx, ACCOUNT, held["id"], line)
-    events.publish_card(tx, ACCOUNT, lead.id)
+    events.publish_card(tx, ACCOUNT, changed["lead_id"])
+
+
+def _leave_waiting(
+    tx: Transaction,
+    catalog: Catalog,
+    source: Source,
+    visit: Visit,
+    link: EntryLink,
+    visitor_id: int,
+    contact_id: int,
+    now: datetime,
+) -> None:
+    """The visit is the contact's, whose lead is over: what it has waiting is for the next one."""
+    db_crm.lock_contact(tx, ACCOUNT, contact_id)
+    if visit.contact_id is None:
+        bind_visit(
+            tx,
+            catalog,
+            source,
+            visit,
+            visitor_id=visitor_id,
+            contact_id=contact_id,
+            lead=db_crm.find_open_lead(tx, ACCOUNT, contact_id),
+            now=now,
+        )
+    db.set_bound(tx, link.id, now)
 
 
 def settle_lead(tx: Transaction, source: Source, visit: Visit, visitor: Row, held: Row) -> Lead:
