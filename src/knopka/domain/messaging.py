@@ -185,6 +185,7 @@ class Button:
 class OutboundMessage:
     """One message to one chat, short enough for its channel (`Capabilities.text_most`)."""
 
+    asks_email: bool = False
     chat_id: str
     text: str
     """Our markdown: bold, italic, code, links (domain/formatting.py); each channel shows what it can."""
@@ -245,6 +246,7 @@ class Capabilities:
 class DeepLink:
     """Where the button's icon leads: an address that holds CODE, and SHORT where a text can be prefilled."""
 
+    asks_email: bool = False
     url: str
     needs_app: bool = False
     """Nothing happens where the app is missing: a computer shows a QR code and a line of help."""
