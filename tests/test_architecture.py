@@ -38,6 +38,7 @@ IMPORTED_AS = {
     "pillow": "PIL",
     "prometheus-client": "prometheus_client",
     "email-validator": "email_validator",
+    "google-re2": "re2",
 }
 
 

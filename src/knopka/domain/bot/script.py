@@ -36,6 +36,8 @@ class Pattern:
 
     literal: str
     re2: str
+    frames: bool = False
+    """Matched on framed characters: it asks for word boundaries in alphabets that RE2's do not know."""
 
 
 # --- Conditions
