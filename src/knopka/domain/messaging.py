@@ -179,13 +179,13 @@ class Button:
     payload: str = ""
     url: str = ""
     asks_phone: bool = False
+    asks_email: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundMessage:
     """One message to one chat, short enough for its channel (`Capabilities.text_most`)."""
 
-    asks_email: bool = False
     chat_id: str
     text: str
     """Our markdown: bold, italic, code, links (domain/formatting.py); each channel shows what it can."""
@@ -240,13 +240,13 @@ class Capabilities:
     marks_read: bool = False
     """Our reading can be told to the person."""
     asks_phone: bool = False
+    asks_email: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DeepLink:
     """Where the button's icon leads: an address that holds CODE, and SHORT where a text can be prefilled."""
 
-    asks_email: bool = False
     url: str
     needs_app: bool = False
     """Nothing happens where the app is missing: a computer shows a QR code and a line of help."""
