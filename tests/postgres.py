@@ -21,8 +21,6 @@ SETTINGS = (
     "max_connections=60",
     "shared_buffers=64MB",
     "max_wal_size=256MB",
-    "fsync=off",  # tests kill our own processes, never this one in the middle of a write
-    "full_page_writes=off",
 )
 
 
