@@ -12,12 +12,15 @@ from sqlalchemy import and_, bindparam, exists, func, or_, select, tuple_, updat
 from sqlalchemy.dialects.postgresql import insert
 
 from knopka.db.attachments import list_attachments
+from knopka.db.buttons import read_pressed, read_rows, write_pressed, write_rows
 from knopka.db.clock import from_ms, to_ms
 from knopka.db.crm import EMPTY_NAMES
 from knopka.db.database import Row, Transaction
 from knopka.db.named import changes, columns, returned
 from knopka.db.statement import Statement
 from knopka.db.tables import (
+    bot_runs,
+    bots,
     channels,
     contacts,
     conversations,
@@ -28,8 +31,11 @@ from knopka.db.tables import (
     sources,
     visitors,
 )
+from knopka.domain.bot.payload import Pressed
+from knopka.domain.buttons import Rows
 from knopka.domain.conversation import (
     AnswerWindow,
+    BotAuthor,
     Conversation,
     ConversationId,
     ConversationStatus,
@@ -42,6 +48,8 @@ from knopka.domain.visitor import Source
 
 EXCERPT = 200
 """How much of the last message a list shows."""
+MOST_WITH_BUTTONS = 200
+"""Messages with buttons among which a pressed one is looked for: as many as one run of a bot may send."""
 
 _OF_ACCOUNT = and_(
     conversations.c.account_id == bindparam("account_id"), conversations.c.id == bindparam("conversation_id")
@@ -186,12 +194,16 @@ _SUMMARY = (
         leads.c.name.label("lead_name"),
         incoming_leads.c.uid.label("unsorted_uid"),
         incoming_leads.c.state.label("unsorted_state"),
+        bots.c.id.label("talking_bot_id"),
+        bots.c.name.label("talking_bot_name"),
     )
     .join(sources, sources.c.id == conversations.c.source_id)
     .join(contacts, contacts.c.id == conversations.c.contact_id, isouter=True)
     .join(channels, channels.c.id == conversations.c.channel_id, isouter=True)
     .join(leads, leads.c.id == conversations.c.lead_id, isouter=True)
     .join(incoming_leads, incoming_leads.c.lead_id == conversations.c.lead_id, isouter=True)
+    .join(bot_runs, bot_runs.c.id == conversations.c.bot_run_id, isouter=True)
+    .join(bots, bots.c.id == bot_runs.c.bot_id, isouter=True)
     .where(conversations.c.account_id == bindparam("account_id"))
 )
 _GET = Statement(_SUMMARY.where(conversations.c.id == bindparam("conversation_id")))
@@ -232,6 +244,7 @@ _INSERT_MESSAGE = Statement(
         columns(
             "account_id", "conversation_id", "seq", "direction", "operator_id", "key", "body_hash", "text",
             "created_at", "state", "event", "platform_id", "is_elsewhere", "words_at",
+            "bot_id", "bot_name", "buttons", "pressed",
         )
     )
     .on_conflict_do_nothing(index_elements=["conversation_id", "direction", "key"])
@@ -514,6 +527,9 @@ def append_message(
     platform_id: str | None = None,
     is_elsewhere: bool = False,
     words_at: datetime | None = None,
+    bot: BotAuthor | None = None,
+    buttons: Rows = (),
+    pressed: Pressed | None = None,
 ) -> Message | None:
     """The next message of the conversation, whose row is held; None when its key was used before."""
     seq = held["last_seq"] + 1
@@ -533,6 +549,10 @@ def append_message(
         platform_id=platform_id,
         is_elsewhere=is_elsewhere or None,
         words_at=None if words_at is None else to_ms(words_at),
+        bot_id=None if bot is None else bot.bot_id,
+        bot_name=None if bot is None else bot.name,
+        buttons=write_rows(buttons),
+        pressed=write_pressed(pressed),
     )
     if row is None:
         return None
@@ -550,6 +570,9 @@ def append_message(
         event=event,
         is_elsewhere=is_elsewhere,
         words_at=words_at,
+        bot=bot,
+        buttons=buttons,
+        pressed=pressed,
     )
 
 
@@ -613,6 +636,9 @@ def _message(row: Row, held: Row) -> Message:
         edited_at=_moment(row["edited_at"]),
         deleted_at=_moment(row["deleted_at"]),
         words_at=_moment(row["words_at"]),
+        bot=None if row["bot_id"] is None else BotAuthor(row["bot_id"], row["bot_name"] or ""),
+        buttons=read_rows(row["buttons"]),
+        pressed=read_pressed(row["pressed"]),
     )
 
 
@@ -664,6 +690,9 @@ def _conversation(row: Row) -> Conversation:
         window=read_window(row),
         is_visit_unknown=row["is_visit_unknown"],
         avatar=row["avatar"],
+        bot=None
+        if row["talking_bot_id"] is None
+        else BotAuthor(row["talking_bot_id"], row["talking_bot_name"]),
     )
 
 
@@ -701,6 +730,9 @@ _LAST_PLATFORM_ID = Statement(
     .limit(1)
 )
 _GET_MESSAGE = Statement(_MESSAGES.where(messages.c.id == bindparam("message_id")))
+_WITH_BUTTONS = Statement(
+    _MESSAGES.where(messages.c.buttons.is_not(None)).order_by(messages.c.seq.desc()).limit(MOST_WITH_BUTTONS)
+)
 _EDIT = Statement(
     update(messages).where(messages.c.id == bindparam("of_id")).values(changes("text", "edited_at"))
 )
@@ -738,6 +770,12 @@ def find_message_by_id(tx: Transaction, held: Row, message_id: int) -> Message |
         _GET_MESSAGE, account_id=held["account_id"], conversation_id=held["id"], message_id=message_id
     )
     return None if row is None else _messages(tx, held, [row])[0]
+
+
+def list_with_buttons(tx: Transaction, held: Row) -> list[Message]:
+    """The latest messages with buttons, the newest first."""
+    rows = tx.rows(_WITH_BUTTONS, account_id=held["account_id"], conversation_id=held["id"])
+    return [_message(row, held) for row in rows]
 
 
 def edit_message(tx: Transaction, message: Message, text: str, now: datetime) -> None:

@@ -8,11 +8,13 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from knopka.db.buttons import read_rows, write_rows
 from knopka.db.clock import from_ms, to_ms
 from knopka.db.database import Row, Transaction
 from knopka.db.named import changes, columns, returned
 from knopka.db.statement import Statement
 from knopka.db.tables import conversations, deliveries, messages
+from knopka.domain.buttons import Rows
 from knopka.domain.messaging import MessageState, OutboxKey
 
 
@@ -30,6 +32,7 @@ class Delivery:
     state: MessageState
     platform_id: str | None
     sent_at: datetime | None
+    buttons: Rows = ()
 
 
 _INSERT = Statement(
@@ -37,14 +40,21 @@ _INSERT = Statement(
     .values(
         columns(
             "account_id", "conversation_id", "channel_id", "message_id", "part", "text", "key", "echo_mark",
-            "state",
+            "state", "buttons",
         )
     )
     .returning(deliveries.c.id)
 )  # fmt: skip
 _FIND = Statement(
-    select(deliveries, conversations.c.chat_id, conversations.c.chat_gone, conversations.c.window_ends_at)
+    select(
+        deliveries,
+        conversations.c.chat_id,
+        conversations.c.chat_gone,
+        conversations.c.window_ends_at,
+        messages.c.bot_id,
+    )
     .join(conversations, conversations.c.id == deliveries.c.conversation_id)
+    .join(messages, messages.c.id == deliveries.c.message_id)
     .where(deliveries.c.account_id == bindparam("account_id"), deliveries.c.id == bindparam("delivery_id"))
 )
 _OF_MESSAGE = Statement(
@@ -106,7 +116,14 @@ _HAS_UNNAMED = Statement(
 
 
 def insert_delivery(
-    tx: Transaction, held: Row, message_id: int, part: int, text: str, key: OutboxKey, echo_mark: str
+    tx: Transaction,
+    held: Row,
+    message_id: int,
+    part: int,
+    text: str,
+    key: OutboxKey,
+    echo_mark: str,
+    buttons: Rows = (),
 ) -> int:
     """Keep one part of a message of the conversation whose row is held."""
     row = tx.row(
@@ -120,12 +137,14 @@ def insert_delivery(
         key=key,
         echo_mark=echo_mark,
         state=MessageState.WAITING.value,
+        buttons=write_rows(buttons),
     )
     return int(returned(row)["id"])
 
 
 def find_delivery(tx: Transaction, account_id: int, delivery_id: int) -> tuple[Delivery, Row] | None:
-    """The delivery, and where it goes: chat_id, chat_gone and window_ends_at of its conversation."""
+    """The delivery, where it goes (chat_id, chat_gone and window_ends_at of its conversation), and the bot
+    that says it, if one does."""
     row = tx.row(_FIND, account_id=account_id, delivery_id=delivery_id)
     return None if row is None else (_delivery(row), row)
 
@@ -205,4 +224,5 @@ def _delivery(row: Row) -> Delivery:
         state=MessageState(row["state"]),
         platform_id=row["platform_id"],
         sent_at=None if sent is None else from_ms(sent),
+        buttons=read_rows(row["buttons"]),
     )

@@ -394,10 +394,23 @@ messages = Table(
     Column("deleted_at", Big),
     # When the words that stand here were said or changed last, by the messenger's clock.
     Column("words_at", Big),
+    # The bot that said it, by the name that it had then; a bot may be gone.
+    Column("bot_id", Big),
+    Column("bot_name", Text),
+    # Rows of what stands under it, and in a visitor's message the bot's button that was pressed: JSON.
+    Column("buttons", Text),
+    Column("pressed", Text),
     UniqueConstraint("conversation_id", "seq"),
     UniqueConstraint("conversation_id", "direction", "key"),
     ForeignKeyConstraint(["conversation_id"], ["conversations.id"]),
     Index("messages_by_platform_id", "conversation_id", "platform_id"),
+    Index(
+        "messages_with_buttons",
+        "conversation_id",
+        "seq",
+        sqlite_where=text("buttons IS NOT NULL"),
+        postgresql_where=text("buttons IS NOT NULL"),
+    ),
 )
 
 channels = Table(
@@ -524,6 +537,8 @@ deliveries = Table(
     _needed("state"),
     Column("platform_id", Text),
     Column("sent_at", Big),
+    # What stands under this part: JSON.
+    Column("buttons", Text),
     UniqueConstraint("key"),
     ForeignKeyConstraint(["conversation_id"], ["conversations.id"]),
     ForeignKeyConstraint(["channel_id"], ["channels.id"]),

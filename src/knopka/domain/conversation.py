@@ -8,7 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
 
-from knopka.domain.messaging import AttachmentKind, ChannelKind, Direction, MessageState, WindowKind
+from knopka.domain.bot.payload import Pressed
+from knopka.domain.messaging import (
+    AttachmentKind,
+    Button,
+    ChannelKind,
+    Direction,
+    MessageState,
+    WindowKind,
+)
 
 ConversationId = NewType("ConversationId", int)
 MessageId = NewType("MessageId", int)
@@ -29,6 +37,18 @@ class Operator:
     login: str
     name: str
     is_enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BotAuthor:
+    """A bot that speaks, by the name that it has at that time."""
+
+    bot_id: int
+    name: str
+
+
+Author = Operator | BotAuthor
+"""Who can say something on our side."""
 
 
 class AttachmentState(StrEnum):
@@ -93,6 +113,12 @@ class Message:
     words_at: datetime | None = None
     """When the words were said or changed last, by the messenger's clock; an older change comes too late."""
     attachments: tuple[Attachment, ...] = ()
+    bot: BotAuthor | None = None
+    """The bot that said it."""
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    """Rows of buttons under it (domain/buttons.py)."""
+    pressed: Pressed | None = None
+    """The bot's button that the visitor pressed instead of writing; its label is the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +174,5 @@ class Conversation:
     window: AnswerWindow | None = None
     is_visit_unknown: bool = False
     avatar: str | None = None
+    bot: BotAuthor | None = None
+    """The bot that talks there now; a person's answer stops it."""
