@@ -24,6 +24,7 @@ from knopka.services import cards, desk, intake, journal
 from knopka.services.catalog import add_field, add_source, ensure_account, load_catalog
 from knopka.services.expiry import expire_waiting
 from knopka.services.operators import add_operator
+from knopka.services.presses import Choice
 from knopka.services.shapes import lead_show
 from knopka.services.views import Accepted, Recorded
 
@@ -159,6 +160,7 @@ class Story:
         token: str = TOKEN,
         visit: str | None = VISIT,
         key: str | None = None,
+        choice: Choice | None = None,
         shard: Any = "story",
     ) -> Accepted:
         return await self.write(
@@ -170,6 +172,7 @@ class Story:
             key or self.next_key(),
             text,
             PAGE,
+            choice,
             key=shard,
         )
 

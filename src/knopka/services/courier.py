@@ -31,6 +31,7 @@ from knopka.domain.errors import (
     Retryable,
     Unavailable,
     UnreadableUpdate,
+    WindowClosed,
 )
 from knopka.domain.messaging import (
     AttachmentKind,
@@ -183,10 +184,14 @@ class Courier:
         if setup.state is ChannelState.BROKEN:
             raise Retryable("The channel is broken; its settings tell why.", BROKEN_PAUSE)
         ends = chat["window_ends_at"]
+        is_beyond = ends is not None and to_ms(self._database.clock()) >= ends
+        if is_beyond and chat["bot_id"] is not None:
+            raise WindowClosed("The time for answers is over, and a bot does not write then.")
         message = OutboundMessage(
             chat_id=chat["chat_id"],
             text=delivery.text,
-            is_beyond_window=ends is not None and to_ms(self._database.clock()) >= ends,
+            buttons=delivery.buttons,
+            is_beyond_window=is_beyond,
         )
         pace = self._pace_of(setup, channel)
         await pace.take_turn()

@@ -11,11 +11,12 @@ from knopka.db.database import Row, Transaction
 from knopka.domain.conversation import Conversation, ConversationStatus, Message, Operator
 from knopka.domain.crm import Note
 from knopka.domain.errors import Conflict, NotFound
-from knopka.domain.messaging import Channel, Channels, Direction, MessageState
+from knopka.domain.messaging import Channel, Channels, Direction
 from knopka.domain.meta import Entity
 from knopka.services import cursors, events, outbox
 from knopka.services.catalog import ACCOUNT
-from knopka.services.repeats import hash_body, is_first, refuse_other
+from knopka.services.repeats import is_first
+from knopka.services.speech import get_channel, hold, refuse_unreachable, speak
 from knopka.services.texts import parse_text
 from knopka.services.views import Changes, ConversationPage
 
@@ -46,65 +47,14 @@ def reply(
     again is the same message; with another text it raises Conflict, as does a
     chat that cannot be reached.
     """
-    text = parse_text(text)
-    held = _hold(tx, conversation_id)
-    found = db.find_message(tx, held, Direction.OUT, key)
-    if found is not None:
-        refuse_other(found[1], hash_body(text))
-        return found[0]
-    channel = None if held["channel_id"] is None else _get_channel(channels, held)
-    if channel is not None:
-        _refuse_unreachable(held, now)
-    message = db.append_message(
-        tx,
-        held,
-        direction=Direction.OUT,
-        key=key,
-        body_hash=hash_body(text),
-        text=text,
-        operator_id=operator.id,
-        operator_name=operator.name,
-        now=now,
-        state=None if channel is None else MessageState.WAITING,
-    )
-    message = _known(message)
-    db.take_message(
-        tx,
-        held,
-        message=message,
-        contact_id=held["contact_id"],
-        lead_id=held["lead_id"],
-        visit_id=held["visit_id"],
-        page_url=held["page_url"],
-        now=now,
-    )
-    if channel is not None:
-        outbox.enqueue(tx, channel, held, message)
-    events.publish_conversation(tx, ACCOUNT, conversation_id, message)
-    events.publish_message(tx, held["visitor_id"], message)
-    return message
+    held = hold(tx, conversation_id)
+    return speak(tx, held, key=key, text=text, author=operator, channels=channels, now=now)
 
 
 def _known(message: Message | None) -> Message:
     if message is None:
         raise NotFound("There is no such message.")
     return message
-
-
-def _get_channel(channels: Channels, held: Row) -> Channel:
-    channel = channels.find(held["channel_id"])
-    if channel is None:
-        raise Conflict("The channel of this conversation was removed or switched off.")
-    return channel
-
-
-def _refuse_unreachable(held: Row, now: datetime) -> None:
-    """What surely cannot arrive is refused at once, while its writer still sees it."""
-    if held["chat_gone"] is not None:
-        raise Conflict("The person has blocked us or left; nothing can be sent until they write again.")
-    window = db.read_window(held)
-    if window is not None and not window.is_open(now) and not window.takes_late(now):
-        raise Conflict("The time for answers in this messenger is over until the person writes again.")
 
 
 def resend(
@@ -118,11 +68,13 @@ def resend(
     now: datetime,
 ) -> Message:
     """Send a message once more that failed or is in doubt. The same key again does nothing more."""
-    held = _hold(tx, conversation_id)
+    held = hold(tx, conversation_id)
     message = _known(db.find_message_by_id(tx, held, message_id))
     if is_first(tx, ACCOUNT, f"message:{message_id}:resend", key, operator.id, now=now):
-        channel = _get_channel(channels, held)
-        _refuse_unreachable(held, now)
+        channel = get_channel(channels, held)
+        if channel is None:
+            raise Conflict("Nothing of this message is left to be sent again.")
+        refuse_unreachable(held, now)
         outbox.resend(tx, channel, held, message)
         message = _known(db.find_message_by_id(tx, held, message_id))
         events.publish_conversation(tx, ACCOUNT, conversation_id, message)
@@ -139,7 +91,7 @@ def mark_read(
     channels: Channels = NoChannels(),  # noqa: B008  # has no state
 ) -> None:
     """Everything up to this number has been read by an operator. The mark only ever goes forward."""
-    held = _hold(tx, conversation_id)
+    held = hold(tx, conversation_id)
     read = min(seq, held["last_seq"])
     if read <= held["operator_read_seq"]:
         return
@@ -181,7 +133,7 @@ def _set_status(
     status: ConversationStatus,
     now: datetime,
 ) -> Conversation:
-    held = _hold(tx, conversation_id)
+    held = hold(tx, conversation_id)
     scope = f"conversation:{conversation_id}:status"
     if is_first(tx, ACCOUNT, scope, key, operator.id, status, now=now) and held["status"] != status:
         db.set_status(tx, held, status, now)
@@ -272,10 +224,3 @@ def get_conversation(tx: Transaction, conversation_id: int) -> Conversation:
     if found is None:
         raise NotFound("There is no such conversation.")
     return found
-
-
-def _hold(tx: Transaction, conversation_id: int) -> Row:
-    held = db.lock_conversation(tx, ACCOUNT, conversation_id)
-    if held is None:
-        raise NotFound("There is no such conversation.")
-    return held

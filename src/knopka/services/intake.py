@@ -18,6 +18,7 @@ from knopka.services import events, opening
 from knopka.services.cards import bind_visit
 from knopka.services.expiry import expire_if_due
 from knopka.services.journal import MAX_URL, hash_visit
+from knopka.services.presses import Choice, get_press
 from knopka.services.repeats import hash_body, refuse_other
 from knopka.services.texts import parse_text
 from knopka.services.views import Accepted, Chat, ChatSnapshot
@@ -40,6 +41,7 @@ def accept_message(
     key: str,
     text: str,
     page: Page,
+    choice: Choice | None = None,
     *,
     now: datetime,
 ) -> Accepted:
@@ -47,7 +49,9 @@ def accept_message(
 
     What the page sent before is then written on the cards. When the lead has
     been declined or closed, the message opens a new one. The same key again is
-    the same message; with another text it raises Conflict.
+    the same message; with another text it raises Conflict. What is said by
+    pressing a button is what stands on it, whatever the text: NotFound when the
+    visitor's own conversation has no such button.
     """
     text = parse_text(text)
     page_url = page.url[:MAX_URL]
@@ -56,6 +60,8 @@ def accept_message(
     if visitor["source_id"] != source.id:
         raise NotFound("This chat belongs to another button.")
     held = db.touch_conversation(tx, source, visitor["id"], ChannelKind.ONSITE, page_url, now)
+    press = None if choice is None else get_press(tx, held, choice)
+    text = text if press is None else press.label
     message = db.append_message(
         tx,
         held,
@@ -66,6 +72,7 @@ def accept_message(
         operator_id=None,
         operator_name=None,
         now=now,
+        pressed=None if press is None else press.pressed,
     )
     if message is None:
         return _repeat(tx, held, key, text)

@@ -11,6 +11,7 @@ from knopka.db import conversations as db_conversations
 from knopka.db import outbox as db
 from knopka.db.database import Row, Transaction
 from knopka.db.jobs import has_job, insert_job
+from knopka.domain.buttons import leave_out_unanswerable
 from knopka.domain.conversation import Message
 from knopka.domain.errors import ChatGone, Conflict, NotFound
 from knopka.domain.messaging import Channel, ChannelKind, MessageState, OutboxKey, SentMessage
@@ -49,17 +50,16 @@ def lanes(channel_id: int) -> str:
 
 
 def enqueue(tx: Transaction, channel: Channel, held: Row, message: Message) -> None:
-    """Promise the message to its messenger, in as many parts as that takes."""
-    for part, text in enumerate(split_text(message.text, channel.caps.text_most - MARGIN)):
-        _enqueue_part(tx, channel, held, message.id, part, text)
-
-
-def _enqueue_part(
-    tx: Transaction, channel: Channel, held: Row, message_id: int, part: int, text: str
-) -> None:
-    key = OutboxKey(secrets.token_hex(16))
-    delivery_id = db.insert_delivery(tx, held, message_id, part, text, key, channel.echo_mark(key))
-    _start(tx, channel.kind, held["channel_id"], held["id"], delivery_id)
+    """Promise the message to its messenger, in as many parts as that takes; its buttons go with the last."""
+    parts = split_text(message.text, channel.caps.text_most - MARGIN)
+    buttons = leave_out_unanswerable(message.buttons, channel.caps)
+    for part, text in enumerate(parts):
+        under = buttons if part == len(parts) - 1 else ()
+        key = OutboxKey(secrets.token_hex(16))
+        delivery_id = db.insert_delivery(
+            tx, held, message.id, part, text, key, channel.echo_mark(key), under
+        )
+        _start(tx, channel.kind, held["channel_id"], held["id"], delivery_id)
 
 
 def _start(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -74,18 +75,41 @@ def _opened_at(window: FillWindow) -> datetime:
 
 
 def message(shown: Message) -> Object:
-    author = _AUTHORS[shown.direction]
     return {
         "id": shown.id,
         "conversation_id": shown.conversation_id,
         "seq": shown.seq,
         "direction": shown.direction.value,
-        "author": {"kind": author, "name": shown.operator_name},
+        "author": _author(shown),
         "text": shown.text,
+        "buttons": _buttons(shown),
         "key": shown.key,
         "state": shown.state.value,
         "created_at": to_ms(shown.created_at),
     }
+
+
+def _author(shown: Message) -> Object:
+    if shown.bot is not None:
+        return {"kind": "bot", "name": shown.bot.name}
+    return {"kind": _AUTHORS[shown.direction], "name": shown.operator_name}
+
+
+def _buttons(shown: Message) -> list[list[Object]]:
+    """The rows under a message; `option` names a button to `post_message`. What it carries stays here."""
+    numbers = count()
+    return [
+        [
+            {
+                "option": next(numbers),
+                "label": button.label,
+                "url": button.url or None,
+                "asks": "phone" if button.asks_phone else "email" if button.asks_email else None,
+            }
+            for button in row
+        ]
+        for row in shown.buttons
+    ]
 
 
 def desk_message(shown: Message) -> Object:
@@ -95,6 +119,7 @@ def desk_message(shown: Message) -> Object:
         "error": None if shown.error is None else {"code": shown.error, "detail": shown.error_detail},
         "attachments": [attachment(came) for came in shown.attachments],
         "event": shown.event,
+        "is_press": shown.pressed is not None,
         "is_elsewhere": shown.is_elsewhere,
         "edited_at": _moment(shown.edited_at),
         "deleted_at": _moment(shown.deleted_at),
@@ -158,6 +183,7 @@ def summary(shown: Conversation) -> Object:
         "channel_state": shown.channel_state,
         "is_visit_unknown": shown.is_visit_unknown,
         "chat_gone": shown.chat_gone,
+        "bot": None if shown.bot is None else {"id": shown.bot.bot_id, "name": shown.bot.name},
         "window": None
         if window is None
         else {

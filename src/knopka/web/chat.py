@@ -19,6 +19,7 @@ from knopka.domain.visitor import Source
 from knopka.live import Subscription
 from knopka.services import shapes
 from knopka.services.intake import accept_message, find_chat, list_history, mark_seen, open_chat
+from knopka.services.presses import Choice
 from knopka.web.admission import find_button
 from knopka.web.answers import HTML, Answer, answer, answer_json
 from knopka.web.bodies import header, read_object
@@ -131,7 +132,7 @@ async def post_message(request: AnyRequest) -> Answer:
     token_hash = _visitor(request, source)
     envelope = Envelope(await read_object(request, web.limits.message_bytes))
     key, text = envelope.key(), envelope.text("text", MAX_TEXT)
-    visit, page = envelope.visit_or_none(), envelope.page()
+    visit, page, choice = envelope.visit_or_none(), envelope.page(), _read_choice(envelope)
     envelope.check()
     web.counters.messages_per_visitor.take(token_hash)
     accepted = await web.database.write(
@@ -143,6 +144,7 @@ async def post_message(request: AnyRequest) -> Answer:
         key,
         text,
         page,
+        choice,
         key=("visitor", token_hash),
     )
     if accepted.is_new and accepted.message.seq == 1:
@@ -150,6 +152,21 @@ async def post_message(request: AnyRequest) -> Answer:
         web.hub.publish(_topic_of_token(token_hash), {"type": "begun"})
     shown = {"conversation": shapes.chat(accepted.conversation), "message": shapes.message(accepted.message)}
     return answer_json(shown, status=201)
+
+
+def _read_choice(envelope: Envelope) -> Choice | None:
+    """Which button was pressed instead of writing, if one was."""
+    given = envelope.body.get("pressed")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        envelope.blame("$.pressed", "not_an_object", "A press is an object with message_id and option.")
+        return None
+    pressed = Envelope(given)
+    choice = Choice(pressed.number("message_id"), pressed.number("option"))
+    for fault in pressed.faults:
+        envelope.blame(fault.path.replace("$", "$.pressed", 1), fault.code, fault.message)
+    return choice
 
 
 @get(f"{CHAT}/messages")
