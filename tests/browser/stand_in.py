@@ -97,6 +97,8 @@ class StandIn:
         """The same for the link codes."""
         self.verdict = "waiting_for_lead"
         self.final_verdict = "filled"
+        self.presses: list[dict[str, int] | None] = []
+        """Of each message, the button that was pressed for it."""
         self.visitor_read = 0
         self.operator_read = 0
         self.typing = 0
@@ -114,7 +116,16 @@ class StandIn:
     # What the operator does
 
     def say(self, text: str, name: str = "Анна") -> None:
+        self._tell(self.store("out", text, None, name))
+
+    def say_as_bot(self, text: str, *choices: dict[str, Any], name: str = "Чайный бот") -> None:
         message = self.store("out", text, None, name)
+        message["author"]["kind"] = "bot"
+        rows = [[{"option": nth, "url": None, "asks": None, **one}] for nth, one in enumerate(choices)]
+        message["buttons"] = rows
+        self._tell(message)
+
+    def _tell(self, message: dict[str, Any]) -> None:
         self.publish({"type": "message", "conversation_id": 7, "message": message})
 
     def read(self, seq: int) -> None:
@@ -294,6 +305,7 @@ class StandIn:
         known = next((one for one in self.messages if one["key"] == sent["key"]), None)
         message = known or self.store("in", sent["text"], sent["key"], None)
         if known is None:
+            self.presses.append(sent.get("pressed"))
             self.publish({"type": "message", "conversation_id": 7, "message": message})
         return show({"conversation": self._conversation(), "message": message}, 201)
 
@@ -306,6 +318,7 @@ class StandIn:
             "direction": direction,
             "author": {"kind": "visitor" if direction == "in" else "operator", "name": name},
             "text": text,
+            "buttons": [],
             "key": key,
             "state": "sent",
             "created_at": int(time.time() * 1000),

@@ -6,7 +6,7 @@ import { History } from "./history";
 import { Live, type LiveState } from "./live";
 import type { Item } from "./log";
 import { Server } from "./server";
-import type { Button, Chat, Message, Words } from "./types";
+import type { Button, Chat, Message, Pressed, Words } from "./types";
 import { Unsent, type Accepted } from "./unsent";
 import { View } from "./view";
 
@@ -117,6 +117,7 @@ export class App {
     const draft = `knopka.draft.${this.#button.id}`;
     return new View(this.#button, this.#words, locale, recall(draft) ?? "", {
       onSend: (text) => this.#send(text),
+      onPress: (text, pressed) => this.#send(text, pressed),
       onDraft: (text) => {
         if (text) keep(draft, text);
         else forget(draft);
@@ -133,10 +134,10 @@ export class App {
     });
   }
 
-  #send(text: string): void {
+  #send(text: string, pressed?: Pressed): void {
     this.#start = null;
     this.#view.setLive(true);
-    this.#unsent.add(text);
+    this.#unsent.add(text, pressed);
     this.#view.scrollToEnd();
   }
 
@@ -320,9 +321,10 @@ export class App {
     const shown = messages.slice(start, start + MOST_SHOWN - pending.length);
     const isClosed = chat?.status === "closed" && !this.#unsent.list.length;
     const said = this.#isBusy ? this.#words.busy : this.#status || (isClosed ? this.#words.closed : "");
-    const operator = messages.findLast(({ direction }) => direction === "out")?.author.name ?? this.#words.operator;
+    const operator = messages.findLast(({ author }) => author.kind === "operator")?.author.name ?? this.#words.operator;
+    const open = this.#unsent.list.length ? undefined : messages.findLast(isTurn);
     this.#view.render({
-      items: [...shown.map((message) => this.#describe(message)), ...pending.map(describePending)],
+      items: [...shown.map((message) => this.#describe(message, message === open)), ...pending.map(describePending)],
       hasEarlier: start > 0 || this.#hasEarlier,
       hasLater: start + shown.length < messages.length,
       status: said,
@@ -330,7 +332,7 @@ export class App {
     });
   }
 
-  #describe(message: Message): Item {
+  #describe(message: Message, isOpen: boolean): Item {
     return {
       id: message.direction === "in" && message.key ? message.key : String(message.id),
       direction: message.direction,
@@ -339,6 +341,8 @@ export class App {
       at: message.created_at,
       state: this.#history.stateOf(message),
       retryKey: null,
+      choices: message.buttons.flat().filter(({ asks }) => !asks),
+      isOpen,
     };
   }
 
@@ -365,4 +369,10 @@ const describePending = ({ key, text, at, isFailed }: { key: string; text: strin
   at,
   state: isFailed ? "failed" : "sending",
   retryKey: isFailed ? key : null,
+  choices: [],
+  isOpen: false,
 });
+
+/** Buttons wait for an answer until the visitor gives one, or a person takes over. */
+const isTurn = ({ direction, author, buttons }: Message): boolean =>
+  direction === "in" || author.kind === "operator" || buttons.length > 0;

@@ -1,8 +1,8 @@
 /** The messages on the screen: nodes are kept and moved as little as possible, so that readers hear news only. */
 
 import { hint, make, makeIcon } from "./dom";
-import { cleanName, showText } from "./text";
-import type { State, Words } from "./types";
+import { cleanName, makeLink, showText } from "./text";
+import type { Choice, Pressed, State, Words } from "./types";
 
 export interface Item {
   id: string;
@@ -13,6 +13,14 @@ export interface Item {
   state: State;
   /** Set where the visitor can try again. */
   retryKey: string | null;
+  choices: readonly Choice[];
+  /** Whether its buttons still wait for an answer. */
+  isOpen: boolean;
+}
+
+export interface LogEvents {
+  onRetry: (key: string) => void;
+  onPress: (text: string, pressed: Pressed) => void;
 }
 
 interface Shown {
@@ -25,14 +33,14 @@ const GROUP_MS = 5 * 60_000;
 export class Log {
   readonly element = make("div", { className: "log", role: "log", tabIndex: 0 });
   readonly #words: Words;
-  readonly #onRetry: (key: string) => void;
+  readonly #events: LogEvents;
   readonly #time: Intl.DateTimeFormat;
   readonly #day: Intl.DateTimeFormat;
   #shown = new Map<string, Shown>();
 
-  constructor(words: Words, locale: string, onRetry: (key: string) => void) {
+  constructor(words: Words, locale: string, events: LogEvents) {
     this.#words = words;
-    this.#onRetry = onRetry;
+    this.#events = events;
     this.#time = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
     this.#day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long" });
     this.element.ariaLabel = words.log;
@@ -58,7 +66,7 @@ export class Log {
     const next = new Map<string, Shown>();
     let before: Item | null = null;
     let place = this.element.firstElementChild;
-    const put = (id: string, print: string, draw: () => HTMLElement): void => {
+    const put = (id: string, print: string, draw: () => HTMLElement): HTMLElement => {
       const old = this.#shown.get(id);
       const shown = old?.print === print ? old : { node: draw(), print };
       next.set(id, shown);
@@ -68,13 +76,17 @@ export class Log {
       }
       if (shown.node === place) place = place.nextElementSibling;
       else this.element.insertBefore(shown.node, place);
+      return shown.node;
     };
     for (const item of items) {
       const day = this.#nameDay(item.at);
       const isNewDay = !before || this.#nameDay(before.at) !== day;
       if (isNewDay) put(`day ${day}`, "", () => make("p", { className: "day" }, day));
       const isFirst = isNewDay || !before || !isSameSpeaker(before, item);
-      put(item.id, JSON.stringify([item, isFirst]), () => this.#draw(item, isFirst));
+      const print = JSON.stringify([{ ...item, isOpen: 0 }, isFirst]);
+      const node = put(item.id, print, () => this.#draw(item, isFirst));
+      // In place: a message that is drawn anew would be read aloud again, and lose the focus.
+      for (const choice of node.querySelectorAll("button.choice")) choice.ariaDisabled = String(!item.isOpen);
       before = item;
     }
     for (const [id, { node }] of this.#shown) if (!next.has(id)) node.remove();
@@ -95,8 +107,23 @@ export class Log {
     const who = isTitled ? make("bdi", { className: "who" }, author) : hint(`${author}: `);
     const bubble = make("div", { className: "bubble" }, text, this.#drawMeta(item, isOwn));
     const node = make("div", { className: `message ${isOwn ? "own" : "theirs"}${isFirst ? " first" : ""}` }, who, bubble);
+    if (item.choices.length) node.append(this.#drawChoices(item));
     if (item.state === "failed") node.append(this.#drawFailure(item.retryKey));
     return node;
+  }
+
+  #drawChoices(item: Item): HTMLElement {
+    const group = make("div", { className: "choices", role: "group", ariaLabel: this.#words.choices });
+    for (const { option, label, url } of item.choices) {
+      const choice = url ? makeLink(url) : make("button", { type: "button" });
+      if (!choice) continue;
+      choice.className = "choice";
+      choice.dir = "auto";
+      choice.textContent = cleanName(label);
+      if (!url) choice.onclick = () => choice.ariaDisabled !== "true" && this.#events.onPress(label, { message_id: Number(item.id), option });
+      group.append(choice);
+    }
+    return group;
   }
 
   #drawMeta(item: Item, isOwn: boolean): HTMLElement {
@@ -112,7 +139,7 @@ export class Log {
   #drawFailure(key: string | null): HTMLElement {
     const line = make("span", { className: "failure" }, makeIcon("failed"), this.#words.failed);
     if (key) {
-      const button = make("button", { type: "button", className: "retry", onclick: () => this.#onRetry(key) }, this.#words.retry);
+      const button = make("button", { type: "button", className: "retry", onclick: () => this.#events.onRetry(key) }, this.#words.retry);
       line.append(button);
     }
     return line;

@@ -10,10 +10,11 @@ export const whole = (text: string): string => text.replace(/[\ud800-\udfff]/gu,
 
 export const cleanName = (name: string): string => name.replace(TURNING, "").trim();
 
-function makeLink(address: string): HTMLElement | null {
+/** A link that cannot harm; null where an address leads to anything but the web, a mail or a phone. */
+export function makeLink(address: string): HTMLElement | null {
   try {
     const { protocol, href } = new URL(address);
-    if (protocol !== "https:" && protocol !== "http:") return null;
+    if (!/^(https?|mailto|tel):$/.test(protocol)) return null;
     const link = document.createElement("a");
     link.href = href;
     link.target = "_blank";

@@ -11,9 +11,25 @@ export interface Message {
   direction: "in" | "out" | "system";
   author: { kind: string; name: string | null };
   text: string;
+  /** Rows of what stands under it. */
+  buttons: Choice[][];
   key: string | null;
   state: State;
   created_at: number;
+}
+
+/** A button of the bot's: a press says its label, a link opens, and what asks for more is for messengers. */
+export interface Choice {
+  option: number;
+  label: string;
+  url: string | null;
+  asks: string | null;
+}
+
+/** Which button was pressed instead of writing. */
+export interface Pressed {
+  message_id: number;
+  option: number;
 }
 
 /** How far a message has come; `sending` is known to this frame alone. */

@@ -5,7 +5,7 @@ import { makeId } from "../shared/random";
 import { forget, keep, listKept, recall } from "../shared/storage";
 import { whole } from "./text";
 import type { Server } from "./server";
-import type { Chat, Message } from "./types";
+import type { Chat, Message, Pressed } from "./types";
 
 export interface Pending {
   key: string;
@@ -14,6 +14,8 @@ export interface Pending {
   isFailed: boolean;
   /** The server has refused it: only the visitor can want it tried again. */
   isRefused: boolean;
+  /** Forgotten with the page: its label, which is the text, says the same. */
+  pressed?: Pressed | undefined;
 }
 
 export interface Accepted {
@@ -53,10 +55,10 @@ export class Unsent {
     this.list.sort((a, b) => a.at - b.at);
   }
 
-  add(written: string): void {
+  add(written: string, pressed?: Pressed): void {
     const text = whole(written);
     const at = Math.max(Date.now(), (this.list.at(-1)?.at ?? 0) + 1);
-    const pending = { key: makeId(), text, at, isFailed: false, isRefused: false };
+    const pending = { key: makeId(), text, at, isFailed: false, isRefused: false, pressed };
     this.list.push(pending);
     keep(this.#prefix + pending.key, `${at} ${text}`);
     void this.run();
@@ -116,7 +118,8 @@ export class Unsent {
     const { server, origin, onAccepted } = this.#parts;
     const minted = await server.ensureToken();
     if (minted !== 201) return { status: minted, waitMs: 0 };
-    const reply = await server.post<Partial<Accepted>>("messages", { key: pending.key, text: pending.text, ...origin() });
+    const { key, text, pressed } = pending;
+    const reply = await server.post<Partial<Accepted>>("messages", { key, text, pressed, ...origin() });
     if (reply.status === 401) server.dropToken();
     const { conversation, message } = reply.body ?? {};
     // A network's own page in the place of our answer: nothing is known, so it is asked again.

@@ -2,14 +2,13 @@
 
 import { inkOn } from "../shared/colour";
 import { make, makeIcon } from "./dom";
-import { Log, type Item } from "./log";
+import { Log, type Item, type LogEvents } from "./log";
 import { cleanName } from "./text";
 import type { Button, Words } from "./types";
 
-export interface ViewEvents {
+export interface ViewEvents extends LogEvents {
   onSend: (text: string) => void;
   onDraft: (text: string) => void;
-  onRetry: (key: string) => void;
   onClose: () => void;
   onEarlier: () => void;
   onLatest: () => void;
@@ -43,7 +42,7 @@ export class View {
   constructor(button: Button, words: Words, locale: string, draft: string, events: ViewEvents) {
     this.#words = words;
     this.#events = events;
-    this.#log = new Log(words, locale, events.onRetry);
+    this.#log = new Log(words, locale, events);
     this.#earlier = make("button", { type: "button", className: "pill", onclick: events.onEarlier }, words.earlier);
     this.#latest = make("button", { type: "button", className: "latest", ariaLabel: words.latest, onclick: events.onLatest });
     this.#latest.append(makeIcon("down"));

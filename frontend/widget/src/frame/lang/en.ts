@@ -10,6 +10,7 @@ export default {
   you: "You",
   operator: "Operator",
   log: "Messages",
+  choices: "Choose an answer",
   sending: "sending",
   sent: "sent",
   delivered: "delivered",

@@ -12,6 +12,7 @@ const ru: typeof en = {
   you: "Вы",
   operator: "Оператор",
   log: "Сообщения",
+  choices: "Выберите ответ",
   sending: "отправляется",
   sent: "отправлено",
   delivered: "доставлено",
