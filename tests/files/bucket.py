@@ -30,6 +30,8 @@ class Bucket:
     """By the server's clock."""
     objects: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    sent: int = 0
+    """Bytes of objects that were given out."""
     fault: tuple[int, str] | None = None
 
     async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
@@ -50,11 +52,20 @@ class Bucket:
             self.objects.pop(request.target, None)
             await answer(writer, 204)
         elif request.target in self.objects:
-            data, mime = self.objects[request.target]
-            body = b"" if request.method == "HEAD" else data
-            await answer(writer, body=body, headers={"content-type": mime}, length=len(data))
+            await self._give(request, writer, *self.objects[request.target])
         else:
             await answer(writer, 404, b"" if request.method == "HEAD" else b"<Code>NoSuchKey</Code>")
+
+    async def _give(self, request: Request, writer: asyncio.StreamWriter, data: bytes, mime: str) -> None:
+        """The object, or the piece that a GET asks for (GetObject, Range)."""
+        headers, status, piece = {"content-type": mime}, 200, data
+        if request.method == "GET" and "range" in request.headers:
+            first, last = map(int, request.headers["range"].removeprefix("bytes=").split("-"))
+            status, piece = 206, data[first : last + 1]
+            headers["content-range"] = f"bytes {first}-{last}/{len(data)}"
+        body = b"" if request.method == "HEAD" else piece
+        self.sent += len(body)
+        await answer(writer, status, body, headers, length=len(piece))
 
     def _refusal(self, request: Request) -> tuple[int, str] | None:
         found = CREDENTIAL.fullmatch(request.headers.get("authorization", ""))

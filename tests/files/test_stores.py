@@ -14,6 +14,7 @@ from knopka.domain.errors import InvalidInput, NotFound, Unavailable
 from knopka.files import FileStore, make_name, open_files
 from knopka.files.folder import FolderStore
 from knopka.files.s3 import S3Address, S3Store, sign
+from knopka.files.store import PART
 from knopka.outgoing import make_client
 from tests.files.bucket import Bucket
 from tests.files.server import listening
@@ -57,7 +58,7 @@ def source(tmp_path: Path) -> Path:
 
 async def read(store: FileStore, name: str) -> tuple[int, str, bytes]:
     size, mime, parts = await store.open(name)
-    return size, mime, b"".join([part async for part in parts])
+    return size, mime, b"".join([part async for part in parts(0, size)])
 
 
 @pytest.mark.parametrize("mime", ["image/png", "application/vnd.ms-excel", "audio/mp4"])
@@ -91,7 +92,20 @@ async def test_a_file_that_goes_before_it_is_read_is_not_found(store: FileStore,
     opened = await store.open(name)
     await store.delete(name)
     with pytest.raises(NotFound):
-        await anext(opened.parts)
+        await anext(opened.read(0, opened.size))
+
+
+@pytest.mark.parametrize(
+    ("first", "length"), [(0, 1), (0, 70_000), (255_999, 1), (100_000, 156_000), (65_535, 2), (0, 256_000)]
+)
+async def test_a_piece_of_a_file_is_had_without_the_rest(
+    store: FileStore, source: Path, first: int, length: int
+) -> None:
+    name = make_name()
+    await store.put(name, source, "audio/ogg")
+    parts = [part async for part in (await store.open(name)).read(first, length)]
+    assert b"".join(parts) == DATA[first : first + length]
+    assert max(map(len, parts)) <= PART
 
 
 @pytest.mark.parametrize(
@@ -209,6 +223,17 @@ async def test_a_store_that_refuses_is_told_in_its_own_word(
     assert told is not None
     assert code in told
     assert "a/b+c" not in told + str(refused.value)
+
+
+async def test_of_an_object_no_more_is_fetched_than_was_asked_for(
+    s3: S3Store, bucket: Bucket, source: Path
+) -> None:
+    name = make_name()
+    await s3.put(name, source, "audio/ogg")
+    opened = await s3.open(name)
+    bucket.sent = 0
+    assert b"".join([part async for part in opened.read(1000, 5)]) == DATA[1000:1005]
+    assert bucket.sent == 5
 
 
 async def test_a_clock_that_is_wrong_is_told(s3: S3Store, bucket: Bucket) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from knopka.domain.errors import NotFound, Unavailable
@@ -31,7 +32,7 @@ class FolderStore:
     async def open(self, name: str) -> Opened:
         with _told_as_unavailable():
             path, size = await asyncio.to_thread(self._find, name)
-        return Opened(size, path.name.partition(".")[2].replace("~", "/"), read_file(path))
+        return Opened(size, path.name.partition(".")[2].replace("~", "/"), partial(read_file, path))
 
     async def delete(self, name: str) -> None:
         with suppress(NotFound), _told_as_unavailable():

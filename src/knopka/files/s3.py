@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -107,7 +108,7 @@ class S3Store:
         size, digest = await asyncio.to_thread(_digest, path)
         request = self._request("PUT", name, {"content-type": safe_mime(mime)}, digest)
         request.headers["content-length"] = str(size)
-        request.stream = _Sent(path)
+        request.stream = _Sent(path, size)
         await self._expect(await self._send(request), 200)
 
     async def open(self, name: str) -> Opened:
@@ -116,7 +117,7 @@ class S3Store:
         size, mime = answer.headers.get("content-length", ""), answer.headers.get("content-type", "")
         if not size.isdigit():
             raise Unavailable("The S3 store does not say how large a file is.")
-        return Opened(int(size), safe_mime(mime), self._parts(name))
+        return Opened(int(size), safe_mime(mime), partial(self._read, name, int(size)))
 
     async def delete(self, name: str) -> None:
         with suppress(NotFound):
@@ -145,11 +146,14 @@ class S3Store:
         except httpx.HTTPError as error:
             raise Unavailable(f"The S3 store gave no answer ({type(error).__name__}).") from None
 
-    async def _parts(self, name: str) -> AsyncIterator[bytes]:
-        answer = await self._send(self._request("GET", name, {"accept-encoding": "identity"}))
+    async def _read(self, name: str, size: int, first: int, length: int) -> AsyncGenerator[bytes, None]:
+        headers, status = {"accept-encoding": "identity"}, 200
+        if length < size:
+            headers["range"], status = f"bytes={first}-{first + length - 1}", 206
+        answer = await self._send(self._request("GET", name, headers))
         try:
-            if answer.status_code != 200:
-                await self._expect(answer, 200)
+            if answer.status_code != status:
+                await self._expect(answer, status)
             async for part in answer.aiter_bytes(PART):
                 yield part
         except httpx.HTTPError as error:
@@ -176,11 +180,12 @@ class S3Store:
 class _Sent(httpx.AsyncByteStream):
     """A file's bytes on their way out."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int) -> None:
         self._path = path
+        self._size = size
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in read_file(self._path):
+        async for part in read_file(self._path, 0, self._size):
             yield part
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -18,11 +18,12 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 
 
 class Opened(NamedTuple):
-    """A file that is kept. Nothing is held open before its parts are asked for."""
+    """A file that is kept. Nothing is held open before its bytes are asked for."""
 
     size: int
     mime: str
-    parts: AsyncIterator[bytes]
+    read: Callable[[int, int], AsyncGenerator[bytes, None]]
+    """Its bytes, as they come: from which on, and how many."""
 
 
 class FileStore(Protocol):
@@ -62,7 +63,8 @@ async def try_out(store: FileStore) -> str | None:
         path.write_bytes(text)
         try:
             await store.put(name, path, "text/plain")
-            came = b"".join([part async for part in (await store.open(name)).parts])
+            opened = await store.open(name)
+            came = b"".join([part async for part in opened.read(0, opened.size)])
             await store.delete(name)
         except KnopkaError as error:
             return error.message
@@ -74,14 +76,16 @@ def create_file(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-async def read_file(path: Path) -> AsyncIterator[bytes]:
-    """The parts of a file, which is opened when the first is asked for."""
+async def read_file(path: Path, first: int, length: int) -> AsyncGenerator[bytes, None]:
+    """Bytes of a file, which is opened when the first are asked for."""
     try:
         file = await asyncio.to_thread(path.open, "rb")
     except FileNotFoundError:
         raise NotFound("There is no such file.") from None
     try:
-        while part := await asyncio.to_thread(file.read, PART):
+        await asyncio.to_thread(file.seek, first)
+        while part := await asyncio.to_thread(file.read, min(PART, length)):
             yield part
+            length -= len(part)
     finally:
         await asyncio.to_thread(file.close)

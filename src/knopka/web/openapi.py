@@ -133,6 +133,7 @@ class Operation:
 BUTTON = "{id}/{hash}"
 NOTHING = ""
 SOCKET = "websocket"
+FILE: Mapping[int, str] = {200: "*/*", 206: "*/*", 416: NOTHING}
 SENT = _shape({"key": KEY, "text": _text(1, 10_000)})
 ACTION = _shape({"key": KEY})
 
@@ -378,10 +379,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST", "/inbox/api/unsorted/{uid}/decline", "Decline", {200: OBJECT}, ACTION, access="operator"
     ),
     Operation("GET", "/inbox/api/pipelines", "Pipelines and their stages", {200: OBJECT}, access="operator"),
-    Operation("GET", "/inbox/api/files/{id}", "What came with a message", {200: "*/*"}, access="operator"),
-    Operation(
-        "GET", "/inbox/api/contacts/{id}/avatar", "A contact's picture", {200: "*/*"}, access="operator"
-    ),
+    Operation("GET", "/inbox/api/files/{id}", "What came with a message", FILE, access="operator"),
+    Operation("GET", "/inbox/api/contacts/{id}/avatar", "A contact's picture", FILE, access="operator"),
     Operation(
         "GET",
         "/inbox/api/channels",
