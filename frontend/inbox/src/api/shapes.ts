@@ -25,6 +25,8 @@ export interface Summary {
   is_visit_unknown: boolean;
   /** Nothing can be sent until the person writes again. */
   chat_gone: "blocked" | "gone" | null;
+  /** The bot that talks there now. */
+  bot: { id: number; name: string } | null;
   window: ReplyWindow | null;
   /** The picture that a messenger shows of the person, on our own server. */
   avatar_url: string | null;
@@ -87,13 +89,24 @@ export interface ChatEvent {
   page_title?: string;
 }
 
+export interface Choice {
+  option: number;
+  label: string;
+  url: string | null;
+  asks: "phone" | "email" | null;
+}
+
 export interface Message {
   id: number;
   conversation_id: number;
   seq: number;
   direction: Direction;
-  author: { kind: "visitor" | "operator" | "system"; name: string | null };
+  author: { kind: "visitor" | "operator" | "bot" | "system"; name: string | null };
   text: string;
+  /** Rows of what stands under it. */
+  buttons: Choice[][];
+  /** The visitor pressed a button instead of writing. */
+  is_press: boolean;
   key: string;
   state: MessageState;
   error: SendFault | null;

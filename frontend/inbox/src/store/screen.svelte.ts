@@ -26,6 +26,7 @@ export interface Row {
   channelTitle: string;
   avatarUrl: string | null;
   sourceName: string;
+  hasBot: boolean;
 }
 
 class Screen {
@@ -80,6 +81,7 @@ function ofConversation(c: Summary): Row {
     channelTitle: plainName(c.channel_title ?? ""),
     avatarUrl: c.avatar_url ?? null,
     sourceName: plainName(c.source.name),
+    hasBot: Boolean(c.bot),
   };
 }
 
@@ -102,6 +104,7 @@ function ofUnsorted(row: UnsortedRow): Row {
     channelTitle: "",
     avatarUrl: null,
     sourceName: plainName(row.source_name),
+    hasBot: false,
   };
 }
 

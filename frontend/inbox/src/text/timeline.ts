@@ -27,6 +27,9 @@ export function timeline(messages: Message[], firstUnread: number | null): Entry
 
 function isOneTurn(a: Message, b: Message): boolean {
   return (
-    a.direction === b.direction && a.author.name === b.author.name && b.created_at - a.created_at < ONE_TURN_MS
+    a.direction === b.direction &&
+    a.author.kind === b.author.kind &&
+    a.author.name === b.author.name &&
+    b.created_at - a.created_at < ONE_TURN_MS
   );
 }

@@ -129,6 +129,14 @@ export const en = {
     off: (channel: string) => `${channel} is switched off; nothing comes in and nothing goes out.`,
     toSettings: "To its settings",
   },
+  botChat: {
+    mark: "Bot",
+    prefix: "Bot: ",
+    talks: (name: string) => `The bot “${name}” is talking. Your answer stops it.`,
+    talksHere: "A bot is talking",
+    choices: "Buttons under the message",
+    pressed: "Pressed a button",
+  },
   visit: {
     unknown: "Visit unknown",
     hint: "The person did not come by the button's link. What the site knows of a visit is not on this card.",
