@@ -17,6 +17,7 @@ from knopka.db import visitors as db_visitors
 from knopka.db.clock import EPOCH, to_ms
 from knopka.db.database import Row, Transaction
 from knopka.db.jobs import insert_job
+from knopka.domain.bot.payload import Pressed
 from knopka.domain.catalog import Catalog, ChannelSetup
 from knopka.domain.conversation import AnswerWindow, ConversationStatus, Message
 from knopka.domain.crm import ContactId, Lead, NameOrigin
@@ -52,6 +53,7 @@ from knopka.services.links import (
     settle_lead,
 )
 from knopka.services.outbox import chore_kind, judge_message
+from knopka.services.presses import read_press
 from knopka.services.repeats import hash_body
 from knopka.services.texts import MAX_TEXT
 
@@ -210,6 +212,8 @@ class _Taker:
             chat_id=event.chat_id,
             is_visit_unknown=not brought.visits,
         )
+        press = read_press(self._tx, held, event.payload, text)
+        text = press.label
         is_new = held["last_seq"] == 0
         lead = opening.find_lead(self._tx, held)
         if lead is not None and brought.visit is not None and held["is_visit_unknown"]:
@@ -218,7 +222,7 @@ class _Taker:
             self._tx, self._catalog, source, visitor, brought.visit, held, text, brought.page_url, self._now
         )
         held = self._bind(brought, visitor, held, lead)
-        message = self._append(held, brought, text)
+        message = self._append(held, brought, text, press.pressed)
         self._set_reach(held)
         if is_new:
             self._meet(lead)
@@ -252,7 +256,7 @@ class _Taker:
         bind_brought(self._tx, self._catalog, brought, visitor_id=visitor["id"], lead=lead, now=self._now)
         return {**held, **changed}
 
-    def _append(self, held: Row, brought: Brought, text: str) -> Message | None:
+    def _append(self, held: Row, brought: Brought, text: str, pressed: Pressed | None) -> Message | None:
         """The line that tells where the chat was opened from, and the person's words if there are any."""
         event = self._event
         if event.kind is EventKind.OPENED or brought.visits:
@@ -269,10 +273,16 @@ class _Taker:
             if line is not None:
                 events.publish_conversation(self._tx, ACCOUNT, held["id"], line)
                 held = {**held, "last_seq": line.seq, "page_url": brought.page_url or held["page_url"]}
-        return self._append_words(held, text)
+        return self._append_words(held, text, pressed=pressed)
 
     def _append_words(
-        self, held: Row, text: str, *, direction: Direction = Direction.IN, is_elsewhere: bool = False
+        self,
+        held: Row,
+        text: str,
+        *,
+        direction: Direction = Direction.IN,
+        is_elsewhere: bool = False,
+        pressed: Pressed | None = None,
     ) -> Message | None:
         """The words as one message of the conversation, however often and in whatever order it is told
         of them; None when this very event has said them before."""
@@ -294,6 +304,7 @@ class _Taker:
             platform_id=event.message_id or None,
             is_elsewhere=is_elsewhere,
             words_at=self._told_at,
+            pressed=pressed,
         )
         if message is None:
             return None
