@@ -160,14 +160,14 @@ def test_the_visit_is_carried_into_a_messenger_and_the_answer_comes_back(
 
 
 def follow(page: Page, messenger: str) -> Page:
-    """Press the messenger's icon. Viber's needs its app: its link stands beside a QR code, and opens here."""
+    """Press the messenger's icon. Viber's needs its app: its link stands beside a QR code."""
+    link = page.get_by_role("link", name=messenger).first
     if messenger == "Viber":
         page.get_by_role("button", name=messenger).first.click()
-        page.get_by_role("link", name="open it on this computer").click()
-        expect(page.get_by_role("heading", name="Simulator")).to_be_visible()
-        return page
+        link = page.get_by_role("link", name="open it on this computer")
     with page.context.expect_page() as opened:
-        page.get_by_role("link", name=messenger).first.click()
+        link.click()
+    expect(page.get_by_role("heading", name="Tea worth waiting for")).to_be_visible()
     return opened.value
 
 

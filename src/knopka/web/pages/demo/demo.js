@@ -174,5 +174,11 @@ for (const button of document.querySelectorAll("[data-advance]")) {
   });
 }
 
+// A link of an app leaves its page open beside it, and so does the simulator's window, which stands in for one.
+document.addEventListener("click", (event) => {
+  const link = event.composedPath().find((one) => one instanceof HTMLAnchorElement);
+  if (link && link.origin !== location.origin) link.target = "_blank";
+}, true);
+
 readClock();
 setInterval(showClock, 1000);
