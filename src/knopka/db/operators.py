@@ -16,6 +16,16 @@ from knopka.db.tables import logins, operators, setup_codes
 from knopka.domain.conversation import Operator, OperatorId
 
 _FIND_BY_LOGIN = Statement(select(operators).where(operators.c.login == bindparam("login")))
+_GET = Statement(
+    select(operators).where(
+        operators.c.account_id == bindparam("account_id"), operators.c.id == bindparam("operator_id")
+    )
+)
+_ENABLED = Statement(
+    select(operators)
+    .where(operators.c.account_id == bindparam("account_id"), operators.c.is_enabled.is_(True))
+    .order_by(operators.c.id)
+)
 _COUNT = Statement(
     select(func.count().label("operators")).select_from(operators).where(operators.c.is_enabled.is_(True))
 )
@@ -106,6 +116,16 @@ _USE_CODE = Statement(
 def find_by_login(tx: Transaction, login: str) -> Row | None:
     """The operator's row with the password's hash, for the sign-in alone."""
     return tx.row(_FIND_BY_LOGIN, login=login)
+
+
+def find_operator(tx: Transaction, account_id: int, operator_id: int) -> Operator | None:
+    row = tx.row(_GET, account_id=account_id, operator_id=operator_id)
+    return None if row is None else to_operator(row)
+
+
+def list_enabled(tx: Transaction, account_id: int) -> list[Operator]:
+    """The operators who may work, the oldest first."""
+    return [to_operator(row) for row in tx.rows(_ENABLED, account_id=account_id)]
 
 
 def count_enabled(tx: Transaction) -> int:

@@ -155,6 +155,7 @@ contacts = Table(
     _needed("created_at", Big),
     _needed("updated_at", Big),
     Column("avatar", Text),
+    Column("responsible_user_id", Big),
     Index("contacts_by_account", "account_id", "id"),
     sqlite_autoincrement=True,
 )
@@ -174,6 +175,7 @@ leads = Table(
     _needed("created_at", Big),
     _needed("updated_at", Big),
     Column("closed_at", Big),
+    Column("responsible_user_id", Big),
     ForeignKeyConstraint(["contact_id"], ["contacts.id"]),
     ForeignKeyConstraint(["source_id"], ["sources.id"]),
     Index("leads_by_account", "account_id", "id"),
@@ -356,6 +358,8 @@ conversations = Table(
     Column("window_late_until", Big),
     # When the person was heard of last, or was gone, by the messenger's clock.
     Column("reach_at", Big),
+    # The run of a bot that talks here; NULL when none does.
+    Column("bot_run_id", Big),
     # One visitor has one conversation in a channel; a new message opens it again.
     UniqueConstraint("visitor_id", "channel"),
     ForeignKeyConstraint(["source_id"], ["sources.id"]),
@@ -691,4 +695,134 @@ timers = Table(
     _needed("due_at", Big),
     PrimaryKeyConstraint("account_id", "kind", "key"),
     Index("timers_by_due", "due_at"),
+)
+
+bots = Table(
+    "bots",
+    metadata,
+    _id(),
+    _account(),
+    _needed("name"),
+    _needed("is_enabled", Boolean),
+    Column("published_version", Integer),
+    _needed("last_version", Integer),
+    _needed("settings"),
+    _needed("created_at", Big),
+    _needed("changed_at", Big),
+    Column("removed_at", Big),
+    Index("bots_by_account", "account_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+bot_versions = Table(
+    "bot_versions",
+    metadata,
+    _account(),
+    _needed("bot_id", Big),
+    _needed("version", Integer),
+    # As its author gave it: what a run does must be told from these bytes in years.
+    _needed("script"),
+    _needed("note"),
+    _needed("author"),
+    _needed("created_at", Big),
+    PrimaryKeyConstraint("bot_id", "version"),
+    ForeignKeyConstraint(["bot_id"], ["bots.id"]),
+)
+
+bot_runs = Table(
+    "bot_runs",
+    metadata,
+    _id(),
+    _account(),
+    _needed("bot_id", Big),
+    _needed("version", Integer),
+    _needed("conversation_id", Big),
+    Column("lead_id", Big),
+    Column("contact_id", Big),
+    _needed("state"),
+    _needed("is_active", Boolean),
+    Column("wait", Text),
+    _needed("cause"),
+    # Number of the last message that the run said: what was written before that is no answer to it.
+    _needed("said_seq", Big),
+    _needed("calls"),
+    _needed("lines", Integer),
+    _needed("started_at", Big),
+    _needed("changed_at", Big),
+    Column("ended_at", Big),
+    Column("reason", Text),
+    ForeignKeyConstraint(["bot_id"], ["bots.id"]),
+    ForeignKeyConstraint(["conversation_id"], ["conversations.id"]),
+    Index("bot_runs_by_bot", "bot_id", "id"),
+    Index("bot_runs_by_account", "account_id", "id"),
+    Index("bot_runs_by_conversation", "conversation_id", "started_at"),
+    Index("bot_runs_by_end", "account_id", "ended_at"),
+    # One bot at a time talks in a conversation.
+    Index(
+        "bot_runs_active",
+        "conversation_id",
+        unique=True,
+        sqlite_where=text("is_active"),
+        postgresql_where=text("is_active"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+bot_log = Table(
+    "bot_log",
+    metadata,
+    _account(),
+    _needed("run_id", Big),
+    _needed("seq", Integer),
+    _needed("at", Big),
+    _needed("line"),
+    PrimaryKeyConstraint("run_id", "seq"),
+    ForeignKeyConstraint(["run_id"], ["bot_runs.id"]),
+    Index("bot_log_by_time", "account_id", "at"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    _id(),
+    _account(),
+    _needed("name"),
+    # The name without its case: `VIP` and `vip` are one tag.
+    _needed("key"),
+    UniqueConstraint("account_id", "key"),
+    sqlite_autoincrement=True,
+)
+
+card_tags = Table(
+    "card_tags",
+    metadata,
+    _account(),
+    _needed("entity"),
+    _needed("entity_id", Big),
+    _needed("tag_id", Big),
+    PrimaryKeyConstraint("account_id", "entity", "entity_id", "tag_id"),
+    ForeignKeyConstraint(["tag_id"], ["tags.id"]),
+)
+
+card_subscribers = Table(
+    "card_subscribers",
+    metadata,
+    _account(),
+    _needed("entity"),
+    _needed("entity_id", Big),
+    _needed("kind"),
+    _needed("subscriber_id", Big),
+    PrimaryKeyConstraint("account_id", "entity", "entity_id", "kind", "subscriber_id"),
+)
+
+# Contacts of a lead beside its own one.
+lead_contacts = Table(
+    "lead_contacts",
+    metadata,
+    _account(),
+    _needed("lead_id", Big),
+    _needed("contact_id", Big),
+    PrimaryKeyConstraint("lead_id", "contact_id"),
+    ForeignKeyConstraint(["lead_id"], ["leads.id"]),
+    ForeignKeyConstraint(["contact_id"], ["contacts.id"]),
 )

@@ -26,6 +26,7 @@ class NameOrigin(StrEnum):
     PROFILE = "profile"
     SITE = "site"
     OPERATOR = "operator"
+    BOT = "bot"
 
     @property
     def counts_as_empty(self) -> bool:
@@ -47,6 +48,8 @@ class Contact:
     name_origin: NameOrigin
     created_at: datetime
     updated_at: datetime
+    responsible_user_id: int | None = None
+    """The operator in charge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Lead:
     created_at: datetime
     updated_at: datetime
     closed_at: datetime | None = None
+    responsible_user_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,14 @@ class IncomingLead:
     state: IncomingState
     created_at: datetime
     decided_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardTag:
+    """A tag («тег») of the account, as it stands on a card."""
+
+    id: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
