@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from itertools import islice
+
 _LONGEST = 254
+_MOST_CANDIDATES = 5
+_BETWEEN = re.compile(r"[\s,;:<>()\[\]\"]+")
 
 
 def is_email(text: str) -> bool:
@@ -17,3 +22,9 @@ def is_email(text: str) -> bool:
     except EmailNotValidError:
         return False
     return True
+
+
+def find_email(text: str) -> str | None:
+    """The first address of mail that stands in a text."""
+    words = (word.strip(".!?'`*_") for word in _BETWEEN.split(text) if "@" in word)
+    return next((word for word in islice(words, _MOST_CANDIDATES) if is_email(word)), None)
