@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal
 
 from knopka.domain.bot.script import Block, NewCard, Place, ScriptButton
@@ -19,7 +20,9 @@ class Say:
     buttons: tuple[ScriptButton, ...] = ()
     quick_replies: tuple[str, ...] = ()
     wait: int = 0
-    """The number of the wait that follows: it goes into the buttons' payloads."""
+    """Goes into the buttons' payloads and comes back in Answered; no two messages with buttons share one."""
+    number: int = 0
+    """Counts the run's messages from 1: what makes its key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ class SayElsewhere:
     recipient: Literal["all_contacts", "main_contact", "filtered_contacts"]
     way: Literal["over_all", "any_first", "last_active"]
     channels: tuple[int, ...]
+    number: int = 0
+    """As in Say; comes back in Undelivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class WriteCard:
     """Set a field, a name or the budget, over what stands there; with `add` beside it."""
 
     entity: Entity
-    target: int | Literal["price", "name"]
+    target: int | Literal["price", "name", "PHONE", "EMAIL"]
+    """A custom field by its id, or by the code that every account has."""
     value: str
     enum: str = ""
     add: bool = False
@@ -155,6 +161,56 @@ class StartBot:
     bot: int
 
 
+class Note(StrEnum):
+    """What a handler or an event came to; each has its sentence in domain/bot/wording.py."""
+
+    STARTED = "started"
+    ANSWERED = "answered"
+    NOT_LISTENING = "not_listening"
+    ALREADY_ENDED = "already_ended"
+    ALREADY_STARTED = "already_started"
+    WAITING = "waiting"
+    WAITING_AGAIN = "waiting_again"
+    TIME_OVER = "time_over"
+    ENDED = "ended"
+    DONE = "done"
+    SAID = "said"
+    TOLD = "told"
+    WENT = "went"
+    BRANCH_TAKEN = "branch_taken"
+    ELSE_TAKEN = "else_taken"
+    NO_MATCH = "no_match"
+    UNKNOWN_MARKER = "unknown_marker"
+    EMPTY_VALUE = "empty_value"
+    NOT_A_NUMBER = "not_a_number"
+    OUT_OF_RANGE = "out_of_range"
+    NOT_A_SUM = "not_a_sum"
+    DIVISION_BY_ZERO = "division_by_zero"
+    NOTHING_FOUND = "nothing_found"
+    FOUND = "found"
+    ASKED_FOR = "asked_for"
+    DOUBLES = "doubles"
+    LOOKING_UP = "looking_up"
+    CANNOT_LOOK_UP = "cannot_look_up"
+    CALLING = "calling"
+    CALLED = "called"
+    CALL_FAILED = "call_failed"
+    CONTINUED = "continued"
+    UNSORTED_ACCEPTED = "unsorted_accepted"
+    UNKNOWN_TARGET = "unknown_target"
+    NO_RECIPIENT = "no_recipient"
+    NO_WAY_TO_REACH = "no_way_to_reach"
+    UNDELIVERED = "undelivered"
+    NO_STEP = "no_step"
+    PLACE_LOST = "place_lost"
+    DRAWING_ONLY = "drawing_only"
+    NO_SUCH_PART = "no_such_part"
+    BAD_VALUE = "bad_value"
+    NOT_THERE = "not_there"
+    SAID_BEFORE = "said_before"
+    NOT_STARTED = "not_started"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """One line of the run's log: which handler ran, what its markers were, what it decided."""
@@ -165,9 +221,9 @@ class Trace:
     handler: str
     seen: Mapping[str, str] = field(default_factory=dict)
     """Marker and value; long values are cut."""
-    note: str = ""
-    """A code with a sentence in domain/bot/wording.py: branch_taken, no_match, unknown_marker, waiting …"""
+    note: Note
     detail: str = ""
+    """What the note is about: a branch, a step, a marker; never a secret of a call."""
 
 
 Effect = (

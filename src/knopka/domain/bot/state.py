@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from knopka.domain.bot.script import Block
+from knopka.domain.bot.script import Block, Goto, Show
 
 
 class EndReason(StrEnum):
@@ -28,8 +28,12 @@ class EndReason(StrEnum):
     TOO_OLD = "too_old"
     WINDOW_CLOSED = "window_closed"
     CHAT_GONE = "chat_gone"
+    UNDELIVERED = "undelivered"
+    """A message did not arrive, for another reason than these two."""
     CLOSED = "closed"
     """The lead was declined or closed, or the conversation's cards are gone."""
+    SWITCHED_OFF = "switched_off"
+    """The bot was switched off or removed."""
     FAILED = "failed"
     """An error of ours; the operators see it."""
 
@@ -45,6 +49,20 @@ class WaitKind(StrEnum):
     """The store is asked; answered at once by whoever called `run`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One list of handlers that a run is inside of, and the index of the next handler in it.
+
+    The path begins with a step's number and a block, or with "error". Then it
+    goes down in pairs: the index of a handler, and the name of a list in it
+    ("result", "actions", …) or, in `buttons`, the number of a choice. A run is
+    pinned to its version of the script, so paths stay true.
+    """
+
+    path: tuple[str | int, ...]
+    index: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """What a run waits for. `number` counts the waits of the run: the late end of an old one is known."""
@@ -54,8 +72,8 @@ class Waiting:
     step: int
     block: Block
     """ANSWER: where the reply goes."""
-    resume: tuple[str | int, ...] = ()
-    """Else: the JSON path of the handler behind which the run goes on, from the step on."""
+    resume: tuple[Frame, ...] = ()
+    """Else, and after a time-out: the lists that the run goes on in, the innermost last."""
     until: datetime | None = None
     """PAUSE, and ANSWER with a time-out: when the timer fires."""
 
@@ -66,15 +84,35 @@ class RunState:
 
     step: int = 0
     block: Block = Block.QUESTION
+    in_error: bool = False
+    """The `error` list of the script runs, and no block."""
     waiting: Waiting | None = None
     waits: int = 0
+    """Counts waits and offers of buttons."""
     steps_since_input: int = 0
+    jumps: Mapping[str, int] = field(default_factory=dict)
+    """How often each `goto` was taken since the last input or timer, by its place."""
     messages: int = 0
     started_at: datetime
     offered: tuple[str, ...] = ()
     """Labels of the buttons shown last: a typed number or label is the button."""
+    offer: int = 0
+    """Say.wait of the message that they stand under."""
+    offered_to: tuple[int, Block] | None = None
+    """Where a reply to them has gone already: they count on while the same is waited for."""
+    reply: str | None = None
+    """What the visitor said last to the run: `{{message_text}}`."""
+    matched: bool = False
+    """A branch of `buttons` was taken since the block began."""
+    accept_unsorted: bool | None = None
+    """What the first `show` said; False as soon as the first answer has accepted the lead."""
+    failure: EndReason | None = None
+    """Why `error` ran, which is also how the run ends behind it: it runs once."""
+    elsewhere: Mapping[int, tuple[str | int, ...]] = field(default_factory=dict)
+    """Messages of send_external_message that have an on_error: its path by the message's number."""
     variables: Mapping[str, Any] = field(default_factory=dict)
-    """json, last_validation_result, founded_id, contact_double, external_contact, external_lead."""
+    """json, last_validation_result, founded_id, contact_double, external_contact, external_lead; and
+    base_info, what validate_base_info has got so far, which no marker reads."""
     bot_params: Mapping[str, Any] = field(default_factory=dict)
     """Copied at the start, refreshed by later calls of the page."""
     ended: EndReason | None = None
@@ -95,7 +133,7 @@ class Answered:
     text: str
     option: int | None = None
     wait: int | None = None
-    """Whose button it was (Waiting.number); an old button is answered like a typed label."""
+    """Whose button it was (Say.wait); an old button is answered like a typed label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +156,7 @@ class Continued:
 
     wait: int
     data: Mapping[str, Any]
-    handlers: Any = ()
+    handlers: tuple[Show | Goto, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +169,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """A message of the run could not be delivered: `error` steps run."""
+    """A message of the run could not be delivered: `error` runs, or the on_error of its handler.
+
+    `reason` is "window_closed", "chat_gone" or any other code; `message` is the number of its Say.
+    """
 
     reason: str
+    message: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
