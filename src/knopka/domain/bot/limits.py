@@ -1,0 +1,24 @@
+"""How far a run may go before it is ended, and how much of a text is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The guards of one run; each that is met ends it with its own reason."""
+
+    steps: int = 100
+    """Handlers since the visitor's last word."""
+    visits: int = 5
+    """How often the same jump is taken with neither a word of the visitor nor a timer in between."""
+    messages: int = 200
+    age: timedelta = timedelta(days=30)
+
+
+LIMITS = Limits()
+
+MAX_SEEN = 200
+"""Characters of a value in the run's log."""
