@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from knopka.domain.errors import Fault, InvalidInput, TooLarge
+from knopka.domain.strict_json import MAX_DEPTH, MAX_FOREIGN_NODES, read_foreign, read_json
 from knopka.web.bracket_form import read_form
-from knopka.web.strict_json import read_json
 
 MAX = 64 * 1024
 
@@ -314,3 +314,55 @@ def test_no_form_brings_any_other_error(text: str) -> None:
 def test_the_worst_form_takes_milliseconds(before: str, part: str) -> None:
     body = (before + part * ((MAX - 20) // len(part))).encode()
     assert seconds(lambda: read_form(body, max_bytes=MAX)) < 0.1
+
+
+# What a platform wrote.
+
+
+def test_what_people_can_put_into_a_platforms_body_is_left_out_and_the_rest_is_read() -> None:
+    deep = "[" * 40 + "]" * 40
+    body = (
+        r'{"name": "a\u0000b\ud83d!", "smile": "\ud83d\ude00", "far": 1e999, "kept": 18446744073709551615,'
+        rf' "id": 1{"0" * 30}, "deep": {deep}, "list": [1, "\u0000"]}}'
+    )
+    read = read_foreign(body.encode())
+    assert (read["name"], read["smile"], read["id"], read["far"]) == ("ab!", "😀", None, None)
+    assert (read["kept"], read["list"]) == (2**64 - 1, [1, ""])
+    assert json.dumps(read["deep"]).count("[") == MAX_DEPTH - 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"a": 1, "a": 2}',
+        b'{"a": {"b": 1, "b": 2}}',
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+        b'{"%s": 1}' % (b"k" * 129),
+        b'\xef\xbb\xbf{"a": 1}',
+        b'{"a": "\xff"}',
+        b'{"a": "\x00"}',
+        b"[" * 100_000,
+        b"[" + b"1," * MAX_FOREIGN_NODES + b"1]",
+    ],
+    ids=lambda body: repr(body[:16]),
+)
+def test_S_IN_01_a_platforms_body_is_refused_where_nobody_else_decides_on_it(body: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        read_foreign(body)
+
+
+def test_S_IN_01_a_platforms_body_may_hold_as_many_commas_as_its_people_write() -> None:
+    text = "," * (MAX_FOREIGN_NODES + 1)
+    assert read_foreign(json.dumps({"text": text}).encode()) == {"text": text}
+
+
+@given(hostile | st.binary(max_size=60))
+def test_S_IN_01_whatever_a_platform_sends_is_read_or_refused(body: bytes) -> None:
+    try:
+        read = read_foreign(body)
+    except InvalidInput:
+        return
+    json.dumps(read, ensure_ascii=False, allow_nan=False).encode()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import msgspec
 
+from knopka.channels._json import read_answer
 from knopka.domain.errors import BadRequest, Retryable, Uncertain
 
 MOST_ANSWER = 1024 * 1024
@@ -87,7 +87,7 @@ class Api:
         except httpx.HTTPError as error:
             kind = Uncertain if sends else Retryable
             raise kind(f"The platform gave no answer ({type(error).__name__}).") from None
-        return Answer(response.status_code, _json(text), _retry_after(response))
+        return Answer(response.status_code, read_answer(text), _retry_after(response))
 
     async def fetch(self, url: str, *, most: int = MOST_FILE) -> AsyncIterator[bytes]:
         """The bytes at an address of the platform. Raises BadRequest when they are gone or too many."""
@@ -127,13 +127,6 @@ async def _read(response: httpx.Response) -> bytes:
         if size > MOST_ANSWER:
             break
     return b"".join(parts)
-
-
-def _json(text: bytes) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def _retry_after(response: httpx.Response) -> float:

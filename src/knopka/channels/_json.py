@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from knopka.domain.errors import UnreadableUpdate
+from knopka.domain.errors import InvalidInput, UnreadableUpdate
+from knopka.domain.strict_json import read_foreign
 
 _MOST_ID = 2**64 - 1
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -17,12 +18,20 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object that a webhook's body is. Raises UnreadableUpdate."""
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UnreadableUpdate("The body is not JSON.") from None
+        found = read_foreign(body)
+    except InvalidInput:
+        raise UnreadableUpdate("The body is not JSON as it is read here.") from None
     if not isinstance(found, dict):
         raise UnreadableUpdate("The body is not a JSON object.")
     return found
+
+
+def read_answer(text: bytes | str) -> Any:
+    """The JSON that this is; None when it is none."""
+    try:
+        return read_foreign(text.encode() if isinstance(text, str) else text)
+    except InvalidInput:
+        return None
 
 
 def get(node: Any, *path: str) -> Any:

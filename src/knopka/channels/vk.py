@@ -23,6 +23,7 @@ from knopka.channels._json import (
     get_text,
     hash_node,
     read_object,
+    read_answer,
 )
 from knopka.domain.errors import (
     BadRequest,
@@ -451,24 +452,14 @@ def _read_press(sent: Mapping[str, Any], found: Mapping[str, Any], raw: Mapping[
 
 def _is_start(message: Mapping[str, Any]) -> bool:
     """The community's Start button: its command, or its word together with a code."""
-    try:
-        command = get(json.loads(get_text(message, "payload") or "null"), "command")
-    except (ValueError, RecursionError):
-        command = None
-    if command == "start":
+    if get(read_answer(get_text(message, "payload")), "command") == "start":
         return True
     return bool(get_text(message, "ref")) and get_text(message, "text").strip().lower() in _STARTS
 
 
 def _read_payload(text: str) -> str:
     """What we put into a button of ours; a payload of somebody else's is given as it stands."""
-    if not text:
-        return ""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return text[:MOST_PAYLOAD]
-    ours = get(found, "b")
+    ours = get(read_answer(text), "b")
     return ours if isinstance(ours, str) else text[:MOST_PAYLOAD]
 
 

@@ -11,10 +11,10 @@ from knopka.cli.output import json_option, print_json, print_table
 from knopka.domain.catalog import FieldDraft, ImportReport, OptionDraft, Skipped
 from knopka.domain.fields import CustomField, FieldType
 from knopka.domain.meta import Entity
+from knopka.domain.strict_json import read_json
 from knopka.domain.wording import say
 from knopka.services.catalog import add_field, import_fields, load_catalog
 from knopka.services.shapes import custom_field_model
-from knopka.web.strict_json import read_json
 
 MAX_IMPORT_BYTES = 16 * 1024 * 1024
 MAX_IMPORT_NODES = 1_000_000

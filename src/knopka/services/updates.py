@@ -25,6 +25,7 @@ from knopka.domain.errors import KnopkaError
 from knopka.domain.field_meta import RawValue
 from knopka.domain.field_values import read_values
 from knopka.domain.messaging import (
+from knopka.domain.incoming import bound_event
     AttachmentKind,
     Capabilities,
     ChannelEvent,
@@ -82,7 +83,7 @@ def accept_updates(
 ) -> Accepted:
     """Keep the events of one webhook, each once (S-HOOK-05), and promise their work."""
     new = unknown = 0
-    for event in came:
+    for event in map(bound_event, came):
         if event.kind is EventKind.TYPING:
             _tell_typing(tx, channel, event)
         if event.kind in KEPT_NOWHERE:

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 
 from knopka.domain.errors import Fault, InvalidInput, TooLarge, WrongMediaType
-from knopka.web.strict_json import Json, read_json
+from knopka.domain.strict_json import Json, read_json
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 AnyRequest = Request[Any, Any, Any]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from knopka.domain.errors import Fault, InvalidInput, TooLarge
-from knopka.web.strict_json import MAX_DEPTH, MAX_KEY, MAX_NODES, join_path
+from knopka.domain.strict_json import MAX_DEPTH, MAX_KEY, MAX_NODES, join_path
 
 Form = dict[str, Any]
 """Texts and further forms. An array is a form whose keys are its indexes."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 
 from knopka.domain.errors import Fault, InvalidInput
+from knopka.domain.strict_json import MAX_FAULTS, Json
 from knopka.domain.text import clean_message, clean_text
 from knopka.domain.visitor import Page
-from knopka.web.strict_json import MAX_FAULTS, Json
 
 VISIT = re.compile(r"[A-Za-z0-9_-]{22,64}")
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")

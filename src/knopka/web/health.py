@@ -15,13 +15,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from knopka.domain.errors import Fault, InvalidInput, NotFound
+from knopka.domain.strict_json import read_json
 from knopka.web.answers import Answer, answer, answer_json
 from knopka.web.bodies import media_type, read_body
 from knopka.web.context import Web, is_from_here, web_of
 from knopka.web.errors import NOTHING_HERE
 from knopka.web.headers import REPORTS
 from knopka.web.static_files import READ
-from knopka.web.strict_json import read_json
 
 AnyRequest = Request[Any, Any, Any]
 REPORT_BYTES = 16 * 1024

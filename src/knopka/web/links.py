@@ -13,6 +13,7 @@ from litestar.enums import HttpMethod
 
 from knopka.domain.errors import Fault, InvalidInput
 from knopka.domain.messaging import CODE, SHORT, EntryToken, shorten
+from knopka.domain.strict_json import Json, read_json
 from knopka.domain.visitor import Page, Source
 from knopka.services.links import announce_link
 from knopka.web.admission import admit_page
@@ -22,7 +23,6 @@ from knopka.web.config import show_channels
 from knopka.web.context import web_of
 from knopka.web.envelope import Envelope
 from knopka.web.meta import FOR_PREFLIGHT, read_weighed
-from knopka.web.strict_json import Json, read_json
 
 AnyRequest = Request[Any, Any, Any]
 LINK = "/w/link/{id:str}/{hash:str}"

@@ -10,6 +10,7 @@ from litestar import Request, post, route
 from litestar.enums import HttpMethod
 
 from knopka.domain.meta import parse_meta
+from knopka.domain.strict_json import Json, read_json
 from knopka.domain.visitor import Page
 from knopka.services import shapes
 from knopka.services.journal import MetaCall, read_verdicts, record_meta
@@ -19,7 +20,6 @@ from knopka.web.bodies import FORM, JSON, TEXT, media_type, read_body
 from knopka.web.bracket_form import read_form
 from knopka.web.context import web_of
 from knopka.web.envelope import Envelope
-from knopka.web.strict_json import Json, read_json
 
 AnyRequest = Request[Any, Any, Any]
 META = "/w/meta/{id:str}/{hash:str}"

@@ -122,6 +122,71 @@ def _is_deeper(value: Json, max_depth: int) -> bool:
     return True
 
 
+# What a platform wrote, which nobody can ask to write it otherwise.
+
+MAX_FOREIGN_NODES: Final = 50_000
+"""One webhook of Meta's may bring a thousand events (Messenger, webhooks)."""
+_MOST_FOREIGN = 2**64 - 1
+"""Viber's and Meta's numbers are unsigned."""
+_UNKEPT = re.compile(r"[\0\ud800-\udfff]")
+
+
+def read_foreign(body: bytes, *, max_depth: int = MAX_DEPTH, max_nodes: int = MAX_FOREIGN_NODES) -> Json:
+    """Read one JSON text of a messenger's platform.
+
+    What is no JSON, names a thing twice or holds too much is refused with
+    InvalidInput. A number, a character or a depth that is not taken from
+    anybody is left out and the rest is read: people who write to a bot decide
+    on such parts, and must not decide on whether the bot is heard.
+    """
+    text = decode_utf8(body)
+    try:
+        value = _FOREIGN.decode(text)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(_say_syntax(error)) from None
+    except (_Suspect, ValueError, RecursionError):
+        raise InvalidInput(Fault("$", "not_strict", "is JSON that can be read in two ways")) from None
+    nodes = iter(range(max_nodes))
+    if not _is_surely_clean(body, value, max_depth, max_nodes):
+        value = _mend(value, max_depth, nodes)
+    return value
+
+
+def _read_foreign_int(text: str) -> int | None:
+    number = int(text) if len(text) <= len(str(_LEAST)) else _MOST_FOREIGN + 1
+    return number if _LEAST <= number <= _MOST_FOREIGN else None
+
+
+def _read_foreign_float(text: str) -> float | None:
+    number = float(text)
+    return None if math.isinf(number) else number
+
+
+_FOREIGN = json.JSONDecoder(
+    object_pairs_hook=_read_pairs,
+    parse_int=_read_foreign_int,
+    parse_float=_read_foreign_float,
+    parse_constant=_read_constant,
+)
+
+
+def _mend(value: Json, depth: int, nodes: Iterator[int]) -> Json:
+    """The value without what cannot be kept; `depth` levels may be opened in it."""
+    if next(nodes, None) is None:
+        raise InvalidInput(Fault("$", "too_many_values", "more values than are read in one body"))
+    match value:
+        case str():
+            return _UNKEPT.sub("", value)
+        case dict() | list() if depth == 0:
+            return None
+        case dict():
+            return {_UNKEPT.sub("", key): _mend(one, depth - 1, nodes) for key, one in value.items()}
+        case list():
+            return [_mend(one, depth - 1, nodes) for one in value]
+        case _:
+            return value
+
+
 # The exact look: every object keeps its pairs, every number its digits.
 
 
