@@ -75,6 +75,7 @@ class CatalogCache:
         self._is_stale = False
         self.on_change: Callable[[], None] = lambda: None
 
+        self._lock = asyncio.Lock()
     def get(self) -> Catalog:
         return self._catalog
 
@@ -85,9 +86,10 @@ class CatalogCache:
             self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def reload(self) -> None:
-        """Read again now: for our own writes to the catalog."""
-        self._catalog = await self._database.read(load_catalog)
-        self.on_change()
+        """Read again now: for our own writes to the catalog. One after another, so that the newest stays."""
+        async with self._lock:
+            self._catalog = await self._database.read(load_catalog)
+            self.on_change()
 
     async def close(self) -> None:
         if self._reading is not None:

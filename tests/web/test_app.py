@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import stat
@@ -10,12 +11,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
-from knopka.app import demo_origins, demo_settings, prepare_store, read_limits, read_secret_key
+from knopka.app import (
+    CatalogCache,
+    demo_origins,
+    demo_settings,
+    prepare_store,
+    read_limits,
+    read_secret_key,
+)
 from knopka.db.migrate import migrate
 from knopka.domain.errors import InvalidInput, Unavailable
 from knopka.settings import Settings
@@ -48,6 +57,31 @@ def test_a_key_file_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data/secret.key").write_text("")
     with pytest.raises(InvalidInput, match="not whole"):
         read_secret_key(settings(tmp_path))
+
+
+async def test_of_two_readings_of_the_catalog_the_newest_stays() -> None:
+    slow = asyncio.Event()
+
+    class Store:
+        began = 0
+
+        async def read(self, _: Any) -> Any:
+            self.began += 1
+            number = self.began
+            if number == 1:
+                await slow.wait()
+            return number
+
+    store: Any = Store()
+    nothing: Any = None
+    cache = CatalogCache(store, nothing)
+    readings = [asyncio.create_task(cache.reload()) for _ in range(2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    slow.set()
+    await asyncio.gather(*readings)
+    newest: Any = cache.get()
+    assert newest == 2
 
 
 def test_a_file_of_limits_that_is_not_there_is_told(tmp_path: Path) -> None:
