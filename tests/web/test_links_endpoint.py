@@ -163,8 +163,9 @@ async def test_a_form_is_not_read(small: Running) -> None:
     assert answer.status_code == 415
 
 
-@pytest.mark.parametrize("what", ["link", "qr"])
-@pytest.mark.parametrize("limit", ["meta_per_visit", "meta_per_address"])
+@pytest.mark.parametrize(
+    ("what", "limit"), [("link", "meta_per_visit"), ("link", "meta_per_address"), ("qr", "qr_per_address")]
+)
 async def test_codes_count_for_their_visit_and_their_address(
     sqlite_url: str, tmp_path: Path, what: str, limit: str
 ) -> None:
@@ -210,3 +211,12 @@ def paint(drawn: dict[str, Any]) -> list[list[int]]:
 def test_the_path_fills_the_modules_of_the_code_and_leaves_a_quiet_zone(text: str) -> None:
     wanted = [list(row) for row in segno.make(text, micro=False).matrix_iter(border=4)]
     assert paint(draw_code(text)) == wanted
+
+
+async def test_S_WEB_14_a_qr_code_has_a_rate_of_its_own(sqlite_url: str, tmp_path: Path) -> None:
+    limits = 'meta_per_address = "1/min"\nmeta_per_visit = "1/min"\nqr_per_address = "2/min"\n'
+    async with running(sqlite_url, tmp_path, limits=limits) as server:
+        await add_messengers(server)
+        drawn = [(await send(server, "qr", said(kind="viber"))).status_code for _ in range(3)]
+        told = [(await send(server, "link", said())).status_code for _ in range(2)]
+    assert (drawn, told) == ([200, 200, 429], [204, 429])

@@ -140,6 +140,11 @@ class Web:
             self.reloading = None
 
     @property
+    def may_reload(self) -> bool:
+        """Whether the catalog could be read again at once."""
+        return monotonic() - self.reloaded_at >= RELOAD_S
+
+    @property
     def is_inbox_apart(self) -> bool:
         """Whether operators have a host of their own, where nothing of the visitors is served."""
         return self.inbox_host != self.public_host

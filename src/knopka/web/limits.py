@@ -39,6 +39,7 @@ class Limits:
 
     meta_per_visit: Rate = Rate(60, 60)
     meta_per_address: Rate = Rate(3000, 60)
+    qr_per_address: Rate = Rate(60, 60)
     tokens_per_address: Rate = Rate(60, 60)
     tokens_per_button: Rate = Rate(600, 60)
     messages_per_visitor: Rate = Rate(20, 60)
@@ -47,6 +48,7 @@ class Limits:
     sign_ins_per_address: Rate = Rate(30, 900)
     reports_per_address: Rate = Rate(60, 60)
     webhooks_per_channel: Rate = Rate(500, 1)
+    refused_webhooks_per_address: Rate = Rate(60, 60)
     sockets_per_visitor: int = 5
     sockets_per_operator: int = 20
     sockets_per_address: int = 500
@@ -106,12 +108,8 @@ class Counter:
 
     def take(self, key: str, cost: int = 1) -> None:
         """Count `cost` for this caller, or raise TooMany and count nothing."""
-        share = self._turn()
         cost = min(cost, self.rate.count)
-        used = self._now.get(key, 0)
-        if used + self._before.get(key, 0) * share + cost > self.rate.count:
-            self.refused += 1
-            raise TooMany("Too many calls; come again later.", self._wait(key, used, cost, share))
+        used = self.look(key, cost)
         if used == 0 and len(self._now) >= self.max_keys:
             del self._now[next(iter(self._now))]
             self.forgotten += 1
@@ -120,6 +118,15 @@ class Counter:
     def _turn(self) -> float:
         """Begin a new period when it is time; give the share of the previous one that still counts."""
         periods = self.clock() / self.rate.seconds
+    def look(self, key: str, cost: int = 1) -> int:
+        """What this caller has used of the present period. Raises TooMany when `cost` more is too much."""
+        share = self._turn()
+        used = self._now.get(key, 0)
+        if used + self._before.get(key, 0) * share + cost > self.rate.count:
+            self.refused += 1
+            raise TooMany("Too many calls; come again later.", self._wait(key, used, cost, share))
+        return used
+
         period = int(periods)
         if period != self._period:
             self._before = self._now if period == self._period + 1 else {}
@@ -148,6 +155,7 @@ class Counters:
     tokens_per_address: Counter = field(init=False)
     tokens_per_button: Counter = field(init=False)
     messages_per_visitor: Counter = field(init=False)
+    qr_per_address: Counter = field(init=False)
     reads_per_visitor: Counter = field(init=False)
     sign_ins_per_account: Counter = field(init=False)
     sign_ins_per_address: Counter = field(init=False)
@@ -156,6 +164,7 @@ class Counters:
 
     def __post_init__(self) -> None:
         for name in COUNTED:
+    refused_webhooks_per_address: Counter = field(init=False)
             setattr(self, name, Counter(getattr(self.limits, name)))
 
     def by_name(self) -> Iterator[tuple[str, Counter]]:

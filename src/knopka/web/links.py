@@ -22,6 +22,7 @@ from knopka.web.bodies import JSON, TEXT, media_type
 from knopka.web.config import show_channels
 from knopka.web.context import web_of
 from knopka.web.envelope import Envelope
+from knopka.web.limits import Counter
 from knopka.web.meta import FOR_PREFLIGHT, read_weighed
 
 AnyRequest = Request[Any, Any, Any]
@@ -51,8 +52,9 @@ async def preflight_links(request: AnyRequest) -> Answer:
 @post(LINK)
 async def post_link(request: AnyRequest) -> Answer:
     """Take the code of a link that is about to be used."""
-    source = _admit(request)
+    source = _admit(request, web_of(request).counters.meta_per_address)
     announced = parse_announcement(await _read(request))
+    web_of(request).counters.meta_per_visit.take(f"{source.id} {announced.visit}")
     await _announce(request, source, announced)
     return answer(status=204)
 
@@ -60,7 +62,7 @@ async def post_link(request: AnyRequest) -> Answer:
 @post(QR, status_code=200)
 async def post_qr(request: AnyRequest) -> Answer:
     """Draw a channel's link for a phone's camera, and take its code as told."""
-    source = _admit(request)
+    source = _admit(request, web_of(request).counters.qr_per_address)
     body = await _read(request)
     announced = parse_announcement(body)
     link = _find_link(show_channels(source, web_of(request).catalog()), body)
@@ -108,11 +110,10 @@ def _draw_row(row: Sequence[int], y: int) -> str:
     return "".join(drawn)
 
 
-def _admit(request: AnyRequest) -> Source:
+def _admit(request: AnyRequest, counter: Counter) -> Source:
     """The button, when the page may speak to it; each request counts for its address (S-WEB-14)."""
-    web = web_of(request)
     source = admit_page(request)
-    web.counters.meta_per_address.take(web.address(request))
+    counter.take(web_of(request).address(request))
     return source
 
 
@@ -123,7 +124,6 @@ async def _read(request: AnyRequest) -> Json:
 
 async def _announce(request: AnyRequest, source: Source, told: Announcement) -> None:
     web = web_of(request)
-    web.counters.meta_per_visit.take(f"{source.id} {told.visit}")
     await web.database.write(
         announce_link,
         web.catalog(),

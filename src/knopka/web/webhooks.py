@@ -32,14 +32,17 @@ async def post_update(request: AnyRequest) -> Answer:
     web = web_of(request)
     setup, channel = await _find(request)
     kind = setup.kind.value
-    web.counters.webhooks_per_channel.take(str(setup.id))
+    stranger = f"{setup.id} {web.address(request)}"
+    web.counters.refused_webhooks_per_address.look(stranger)
     body = await read_body(request, web.limits.webhook_bytes)
     try:
-        channel.verify(_headers(request), _query(request), body)
+        setup, channel = await _verify(request, setup, channel, body)
     except UntrustedWebhook as error:
         web.hooks[kind, "refused"] += 1
         log.warning("a webhook was refused", channel=setup.id, reason=error.message)
+        web.counters.refused_webhooks_per_address.take(stranger)
         return answer(b"", status=403)
+    web.counters.webhooks_per_channel.take(str(setup.id))
     try:
         came = channel.parse(body)
     except UnreadableUpdate as error:
@@ -49,9 +52,11 @@ async def post_update(request: AnyRequest) -> Answer:
         return _answer(channel.reply([]))
     if any(event.kind is EventKind.CHALLENGE for event in came):
         return await _answer_challenge(request, came)
+    if not came:
+        return _answer(channel.reply(came))
     try:
         async with asyncio.timeout(BUDGET_S):
-            chat = came[0].chat_id if came else ""
+            chat = came[0].chat_id
             accepted = await web.database.write(accept_updates, setup, came, key=("chat", setup.id, chat))
     except TimeoutError:
         raise Unavailable("The event could not be stored in time.") from None
@@ -61,6 +66,28 @@ async def post_update(request: AnyRequest) -> Answer:
         web.hooks[kind, "unknown"] += accepted.unknown
         log.debug("events of an unknown kind were left alone", channel=setup.id, count=accepted.unknown)
     return _answer(channel.reply(came))
+
+
+async def _verify(
+    request: AnyRequest, setup: ChannelSetup, channel: Channel, body: bytes
+) -> tuple[ChannelSetup, Channel]:
+    """The channel that this body is for. Raises UntrustedWebhook.
+
+    Its secret may have been changed a moment ago by another process, and platforms call while that happens.
+    """
+    try:
+        channel.verify(_headers(request), _query(request), body)
+    except UntrustedWebhook:
+        web = web_of(request)
+        if not web.may_reload:
+            raise
+        await web.reload_catalog()
+        found = _look(web, *_place(request))
+        if found is None or found[0] == setup:
+            raise
+        setup, channel = found
+        channel.verify(_headers(request), _query(request), body)
+    return setup, channel
 
 
 async def _answer_challenge(request: AnyRequest, came: Sequence[ChannelEvent]) -> Answer:
@@ -76,25 +103,39 @@ async def _answer_challenge(request: AnyRequest, came: Sequence[ChannelEvent]) -
 @get(HOOK)
 async def get_challenge(request: AnyRequest) -> Answer:
     """Prove to a platform that asks that the address is ours."""
-    _, channel = await _find(request)
+    web = web_of(request)
+    setup, channel = await _find(request)
+    stranger = f"{setup.id} {web.address(request)}"
+    web.counters.refused_webhooks_per_address.look(stranger)
     reply = channel.answer_challenge(_query(request))
     if reply is None:
         raise NotFound(NOTHING_HERE)
+    if reply.status != 200:
+        web.counters.refused_webhooks_per_address.take(stranger)
     return _answer(reply)
 
 
 async def _find(request: AnyRequest) -> tuple[ChannelSetup, Channel]:
-    """The channel whose address this is. One that was added a moment ago may not be in memory yet."""
+    """The channel whose address this is. One that was added a moment ago may not be in memory yet.
+
+    Who tries addresses is counted, and waits for no reading when he has tried enough; whoever knows one is
+    never held up by that, even where a proxy gives both the same address.
+    """
     web = web_of(request)
-    params = request.scope["path_params"]
-    kind, path = str(params["kind"]), str(params["path"])
-    found = _look(web, kind, path)
+    found = _look(web, *_place(request))
     if found is None:
+        web.counters.refused_webhooks_per_address.look(web.address(request))
         await web.reload_catalog()
-        found = _look(web, kind, path)
+        found = _look(web, *_place(request))
     if found is None:
+        web.counters.refused_webhooks_per_address.take(web.address(request))
         raise NotFound(NOTHING_HERE)
     return found
+
+
+def _place(request: AnyRequest) -> tuple[str, str]:
+    params = request.scope["path_params"]
+    return str(params["kind"]), str(params["path"])
 
 
 def _look(web: Web, kind: str, path: str) -> tuple[ChannelSetup, Channel] | None:
