@@ -58,12 +58,14 @@ class Knopka(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        from knopka.cli.output import plain  # late: `knopka --help` needs no tables
+
         try:
             return super().invoke(ctx)
         except InvalidInput as error:
-            raise Misused("\n".join(map(_say, error.faults))) from error
+            raise Misused("\n".join(plain(_say(fault)) for fault in error.faults)) from error
         except KnopkaError as error:
-            raise Refused(error.message) from error
+            raise Refused(plain(error.message)) from error
         except OSError as error:  # a port that is taken, a folder that cannot be written
             raise Refused(str(error)) from error
 

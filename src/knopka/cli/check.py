@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from knopka.cli.output import json_option, print_json
+from knopka.cli.output import json_option, plain, print_json
 from knopka.cli.questions import Finding, look_around
 
 MARKS = {"ok": ("ok  ", "green"), "warning": ("warn", "yellow"), "fault": ("FIX ", "bold red")}
@@ -35,9 +35,9 @@ def _print(findings: list[Finding]) -> None:
     console = Console(soft_wrap=True)
     for finding in findings:
         mark, style = MARKS[finding.state]
-        console.print(Text.assemble((mark, style), f"  {finding.name}: {finding.message}"))
+        console.print(Text.assemble((mark, style), plain(f"  {finding.name}: {finding.message}")))
         if finding.fix:
-            console.print(Text(f"      → {finding.fix}"))
+            console.print(Text(plain(f"      → {finding.fix}")))
     faults = sum(finding.state == "fault" for finding in findings)
     warnings = sum(finding.state == "warning" for finding in findings)
     console.print(Text(f"{faults} to mend, {warnings} to think about."))

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from knopka.cli import store
-from knopka.cli.output import json_option, print_json, print_table
+from knopka.cli.output import json_option, print_json, print_line, print_table
 from knopka.domain.catalog import FieldDraft, ImportReport, OptionDraft, Skipped
 from knopka.domain.fields import CustomField, FieldType
 from knopka.domain.meta import Entity
@@ -68,7 +68,7 @@ def add(
     if as_json:
         print_json(_describe(added))
     else:
-        click.echo(f"Added the field {added.id}, {added.name!r}, to the {added.entity.value}.")
+        print_line(f"Added the field {added.id}, {added.name!r}, to the {added.entity.value}.")
 
 
 @field.command("list")
@@ -114,7 +114,7 @@ def import_command(file: BinaryIO, as_json: bool) -> None:
         return
     click.echo(f"Added {len(report.added)}, updated {len(report.updated)}, left out {len(report.skipped)}.")
     for skipped in report.skipped:
-        click.echo(f"  {skipped.id or '?'} {skipped.name!r}: {say(skipped.reason, 'en')}")
+        print_line(f"  {skipped.id or '?'} {skipped.name!r}: {say(skipped.reason, 'en')}")
 
 
 def _describe_report(report: ImportReport) -> dict[str, object]:

@@ -8,7 +8,7 @@ import sys
 import click
 
 from knopka.cli import store
-from knopka.cli.output import json_option, print_json
+from knopka.cli.output import json_option, print_json, print_line
 from knopka.services.operators import add_operator, parse_login
 from knopka.services.passwords import check_new_password, hash_password
 
@@ -37,7 +37,7 @@ def add(login: str, name: str | None, password_stdin: bool, generate: bool, as_j
         made = {"password": password} if generate else {}
         print_json({"id": added.id, "login": added.login, "name": added.name, **made})
         return
-    click.echo(f"Added {added.login} ({added.name}).")
+    print_line(f"Added {added.login} ({added.name}).")
     if generate:
         click.echo(f"Password, shown this once: {password}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from rich.text import Text
 
 ID = click.IntRange(1, 2**53)
 """The id of a row; longer numbers are no store's."""
+_JOINERS = "\u200c\u200d"
+"""Persian words and many emoji are written with them."""
 UNBOUND = 100_000
 """Wider than any row."""
 
@@ -32,12 +35,27 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
+def print_line(text: str) -> None:
+    """A sentence in which outside text may stand."""
+    click.echo(plain(text))
+
+
+def plain(text: str) -> str:
+    """The text with everything that a terminal obeys, or that turns or hides what is near, as an escape."""
+    return text if text.isprintable() else "".join(map(_show, text))
+
+
+def _show(char: str) -> str:
+    is_kept = char in _JOINERS or (unicodedata.category(char)[0] != "C" and char not in "\u2028\u2029")
+    return char if is_kept else char.encode("unicode_escape").decode()
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """A table, or the sentence that says why there is none. Cells are plain text, never markup.
 
     A long cell is folded, never cut; into a file or a pipe every row is one line.
     """
-    lines = [[Text(str(cell)) for cell in row] for row in rows]
+    lines = [[Text(plain(str(cell))) for cell in row] for row in rows]
     if not lines:
         click.echo(empty)
         return
