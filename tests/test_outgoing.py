@@ -20,8 +20,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from knopka.channels._http import MOST_ANSWER, Api
-from knopka.domain.errors import BadRequest
-from knopka.outgoing import HostRefused, Wire, is_public, make_client, quiet_loggers
+from knopka.domain.errors import BadRequest, Retryable, Uncertain
+from knopka.outgoing import (
+    MOST_REPLY,
+    HostRefused,
+    Reply,
+    Wire,
+    call_out,
+    is_public,
+    make_client,
+    make_open_client,
+    quiet_loggers,
+)
 from tests.files.server import Handler, Request, answer, listening
 
 pytestmark = pytest.mark.anyio
@@ -442,3 +452,119 @@ async def test_S_IN_08_a_coding_that_was_not_asked_for_is_refused(coding: str) -
         with pytest.raises(httpx.DecodingError):
             await client.get(server.url)
     assert server.requests[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+# --- The client for addresses that an owner of the account names.
+
+HOOK = "hooks.shop.example"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.shop.example/",
+        "https://hooks.shop.example:8443/",
+        "https://hooks.shop.example:80/",
+        "ftp://hooks.shop.example/",
+        "https://user@hooks.shop.example/",
+        "https://127.0.0.1/",
+        "https://149.154.167.220/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://127.1/",
+        "https://a.127.0.0.0x1/",
+        "https://[::1]/",
+        "https://[2001:67c:4e8:f004::9]/",
+        "https://localhost/",
+        "https://intranet/",
+        "https://hooks.shop.example./",
+        "https://0177.0.0.1/",
+        "https://①②⑦.⓪.⓪.①/",
+        "https://[::1/",
+        "https://a b/",
+        f"https://hooks.shop.example/{'x' * 2048}",
+        "",
+    ],
+)
+async def test_S_SSRF_03_an_owner_names_a_host_on_port_443_and_nothing_else(url: str) -> None:
+    names = Names([[PUBLIC]])
+    network = Detour()
+    async with make_open_client(wire=Wire(resolve=names, network=network)) as client:
+        with pytest.raises(BadRequest, match="bad_address"):
+            await call_out(client, "GET", url, headers={})
+    assert (names.asked, network.connected) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        [PUBLIC, "10.0.0.1"],
+        ["169.254.169.254"],
+        ["::1"],
+        ["::ffff:127.0.0.1"],
+        ["fd00::1"],
+        [],
+    ],
+)
+async def test_S_SSRF_04_a_name_that_leads_inside_is_not_called(addresses: list[str]) -> None:
+    network = Detour()
+    async with make_open_client(wire=Wire(resolve=Names([addresses]), network=network)) as client:
+        with pytest.raises(Retryable, match="unreachable"):
+            await call_out(client, "GET", f"https://{HOOK}/", headers={})
+    assert network.connected == []
+
+
+async def test_S_SSRF_04_an_owners_name_is_looked_up_once_and_its_certificate_checked(tmp_path: Path) -> None:
+    server_side, client_side = certify(tmp_path, HOOK)
+    async with listening(tls=server_side) as server:
+        names, network = Names([[PUBLIC], ["127.0.0.1"]]), Detour(server.port)
+        async with make_open_client(wire=Wire(resolve=names, network=network, tls=client_side)) as client:
+            reply = await call_out(
+                client, "POST", f"https://{HOOK}/x?y=1", json={"a": 1}, headers={"X-Key": "k"}
+            )
+            with pytest.raises(Retryable):
+                await call_out(client, "GET", "https://other.example/", headers={})
+    assert (reply.status, reply.body) == (200, b'{"ok":true}')
+    assert network.connected == [(PUBLIC, 443)]
+    (request,) = server.requests
+    assert (request.method, request.target, request.body) == ("POST", "/x?y=1", b'{"a":1}')
+    assert (request.headers["host"], request.headers["x-key"]) == (HOOK, "k")
+
+
+async def call_hook(tmp_path: Path, handler: Handler, *, total: float = 10.0) -> Reply:
+    server_side, client_side = certify(tmp_path, HOOK)
+    async with listening(handler, tls=server_side) as server:
+        wire = Wire(resolve=Names([[PUBLIC]]), network=Detour(server.port), tls=client_side, total=total)
+        async with make_open_client(wire=wire) as client:
+            return await call_out(client, "GET", f"https://{HOOK}/", headers={})
+
+
+async def test_S_SSRF_06_an_owners_host_leads_nobody_elsewhere(tmp_path: Path) -> None:
+    async def redirect(request: Request, writer: asyncio.StreamWriter) -> None:
+        await answer(writer, 302, headers={"location": "https://elsewhere.example/"})
+
+    assert (await call_hook(tmp_path, redirect)).status == 302
+
+
+async def test_S_SSRF_07_an_owners_host_has_a_deadline_and_a_cap(tmp_path: Path) -> None:
+    async def say_much(request: Request, writer: asyncio.StreamWriter) -> None:
+        body = gzip.compress(bytes(MOST_REPLY + 1))
+        await answer(writer, body=body, headers={"content-encoding": "gzip"})
+
+    async def say_nothing(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(BadRequest, match="too_large"):
+        await call_hook(tmp_path, say_much)
+    with pytest.raises(Uncertain, match="no_answer"):
+        await call_hook(tmp_path, say_nothing, total=0.2)
+
+
+async def test_S_SSRF_08_what_went_wrong_tells_nothing_of_the_address(tmp_path: Path) -> None:
+    wire = Wire(resolve=Names([["10.0.0.1"]]), network=Detour())
+    async with make_open_client(wire=wire) as client:
+        with pytest.raises(Retryable) as refused:
+            await call_out(client, "GET", f"https://{HOOK}/{TOKEN}", headers={})
+    assert str(refused.value) == "unreachable"
+    assert refused.value.__cause__ is None

@@ -13,15 +13,22 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
 
 import httpcore
 import httpx
+
+from knopka.domain.errors import BadRequest, Retryable, Uncertain
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the addresses of a name."""
 
 CONNECT = 5.0
 TOTAL = 20.0
+OPEN_TOTAL = 10.0
+MOST_REPLY = 256 * 1024
+"""Bytes of an answer to `call_out`, after inflation."""
+MOST_URL = 2_048
 MOST_CONNECTIONS = 50
 MOST_IDLE = 10
 IDLE = 30.0
@@ -31,6 +38,8 @@ MOST_TRIED = 4
 """Addresses of one name that are tried."""
 
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""A last label of this form makes an address of a name, however the rest is written (WHATWG URL, 3.5)."""
 _CODINGS = ("", "identity", "gzip", "deflate")
 _PORTS = {"http": 80, "https": 443}
 _CHATTY = ("httpx", "httpcore.connection", "httpcore.http11")
@@ -95,9 +104,15 @@ def make_client(hosts: Collection[str], *, also: str = "", wire: Wire | None = N
     nothing of an address is logged. A request with a read timeout of its own
     may take that long, any other `wire.total` from its start to its last byte.
     """
+    return _make(_Reach(frozenset(hosts), _origin_of(also)), wire or Wire())
+
+
+def _origin_of(url: str) -> _Origin | None:
+    return _Origin.of(httpx.URL(url)) if url else None
+
+
+def _make(reach: _Reach, wire: Wire) -> httpx.AsyncClient:
     quiet_loggers()
-    wire = wire or Wire()
-    reach = _Reach(frozenset(hosts), _Origin.of(httpx.URL(also)) if also else None)
     return httpx.AsyncClient(
         transport=_Transport(reach, wire),
         timeout=httpx.Timeout(wire.total, connect=wire.connect, pool=wire.connect),
@@ -106,6 +121,55 @@ def make_client(hosts: Collection[str], *, also: str = "", wire: Wire | None = N
         headers={"Accept-Encoding": "gzip, deflate", "User-Agent": "knopka"},
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
     )
+
+
+def make_open_client(*, also: str = "", wire: Wire | None = None) -> httpx.AsyncClient:
+    """A client for addresses that an owner of the account names: any public host by its name, https on port
+    443 alone (S-SSRF-03). The rest is as in `make_client`."""
+    return _make(_Reach(frozenset(), _origin_of(also), is_open=True), wire or Wire(total=OPEN_TOTAL))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What somebody's server answered."""
+
+    status: int
+    body: bytes
+
+
+async def call_out(
+    client: httpx.AsyncClient, method: str, url: str, *, json: Any = None, headers: Mapping[str, str]
+) -> Reply:
+    """Make one call with a client of `make_open_client`, and read at most MOST_REPLY of the answer.
+
+    Raises BadRequest for what may not be called and for an answer that is too long,
+    Retryable when the request surely did not arrive, and Uncertain when nobody
+    knows. None of them tells anything of the address (S-SSRF-08).
+    """
+    try:
+        if len(url) > MOST_URL:
+            raise BadRequest("bad_address")
+        request = client.build_request(method, url, json=json, headers=dict(headers))
+        response = await client.send(request, stream=True)
+        try:
+            return Reply(response.status_code, await _read_reply(response))
+        finally:
+            await response.aclose()
+    except (httpx.InvalidURL, HostRefused, UnicodeError, httpx.LocalProtocolError):
+        raise BadRequest("bad_address") from None
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+        raise Retryable("unreachable") from None
+    except httpx.HTTPError:
+        raise Uncertain("no_answer") from None
+
+
+async def _read_reply(response: httpx.Response) -> bytes:
+    body = b""
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > MOST_REPLY:
+            raise BadRequest("too_large")
+    return body
 
 
 def quiet_loggers() -> None:
@@ -142,6 +206,8 @@ class _Reach:
 
     hosts: frozenset[str]
     also: _Origin | None
+    is_open: bool = False
+    """Every name may be called, if all its addresses are public."""
 
     def check(self, url: httpx.URL) -> None:
         """Raise HostRefused unless the list holds the address."""
@@ -152,6 +218,8 @@ class _Reach:
     def _lists(self, origin: _Origin) -> bool:
         if (origin.scheme, origin.port) != ("https", 443) or not _NAME.fullmatch(origin.host):
             return False
+        if self.is_open:
+            return not _NUMBER.fullmatch(origin.host.rpartition(".")[2])
         return origin.host in self.hosts or any(
             origin.host.endswith(name) for name in self.hosts if name.startswith(".")
         )
