@@ -34,7 +34,7 @@ from knopka.domain.messaging import NAMES, ChannelKind, DeepLink, SetupReport
 from knopka.domain.visitor import Source
 from knopka.services.catalog import ACCOUNT
 from knopka.services.channels import add_channel, read_config, store_report
-from knopka.services.jobs import Handler, Outside, Worker
+from knopka.services.jobs import Handler, Outside, Worker, share_of
 from knopka.services.outbox import deliver_kind, lane
 from knopka.services.vault import Vault
 from knopka.settings import Settings
@@ -53,6 +53,8 @@ SCREEN_CHATS = 40
 ANSWERS = 200
 WARM_UP = 10
 
+DELIVERIES = share_of(deliver_kind(ChannelKind.TELEGRAM), 1)
+"""The kind of the jobs of the one channel that there is."""
 WAITING = 50_000
 CONVERSATIONS = 5_000
 DRAIN_S = 15
@@ -336,7 +338,7 @@ def drained(moments: list[float]) -> Row:
 def plans(url: str) -> dict[str, str]:
     """What the store says of the statements that a tick runs."""
     now = int(time.time() * 1000)
-    due = {"now": now, "held_since": now, "of_kind": deliver_kind(ChannelKind.TELEGRAM), "most": 12}
+    due = {"now": now, "held_since": now, "of_kind": DELIVERIES, "most": 12}
     return {
         "IS_DUE": explain(url, db_jobs.IS_DUE, now=now),
         "FIND_DUE_TIMERS": explain(url, db_jobs.FIND_DUE_TIMERS, now=now, most=200),
@@ -347,13 +349,12 @@ def plans(url: str) -> dict[str, str]:
 async def time_ticks(url: str) -> list[float]:
     """Milliseconds of ticks that take one delivery each; where none waits, one is promised first."""
     database = await Database.open(url)
-    kind = deliver_kind(ChannelKind.TELEGRAM)
 
     async def send_nothing(*_: object) -> None: ...
 
     def promise(tx: Transaction, *, now: datetime) -> None:
         if not db_jobs.is_anything_due(tx):
-            db_jobs.insert_job(tx, ACCOUNT, "out:1:1", kind, {})
+            db_jobs.insert_job(tx, ACCOUNT, "out:1:1", DELIVERIES, {})
 
     handlers: dict[str, Handler] = {deliver_kind(one): Outside(send_nothing, at_once=1) for one in NAMES}
     worker = Worker(database, handlers)
@@ -388,6 +389,8 @@ def tables(source: Source, hook: Hook, now: int) -> Iterator[tuple[str, Iterator
     people, answers = range(1, CONVERSATIONS + 1), range(1, WAITING + 1)
     each = WAITING // CONVERSATIONS
     known = {"account_id": account, "created_at": now}
+
+    kind = share_of(deliver_kind(ChannelKind.TELEGRAM), hook.id)
 
     def chat(answer: int) -> int:
         return (answer - 1) % CONVERSATIONS + 1
@@ -448,7 +451,7 @@ def tables(source: Source, hook: Hook, now: int) -> Iterator[tuple[str, Iterator
     )  # fmt: skip
     yield "jobs", (
         {
-            **known, "key": lane(hook.id, chat(n)), "kind": deliver_kind(ChannelKind.TELEGRAM),
+            **known, "key": lane(hook.id, chat(n)), "kind": kind,
             "payload": json.dumps({"delivery": n, "channel": hook.id, "conversation": chat(n)}),
             "due_at": now + n, "attempts": 0, "fence": 0, "is_out_of_order": False,
         }

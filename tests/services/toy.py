@@ -39,7 +39,7 @@ from knopka.domain.messaging import (
 from knopka.domain.visitor import Source
 from knopka.services import desk, early, links, outbox, updates
 from knopka.services.catalog import ACCOUNT, load_catalog
-from knopka.services.jobs import JobEnd
+from knopka.services.jobs import JobEnd, share_of
 from tests.services.story import PAGE, START, VISIT, Story
 
 CODE = EntryToken("A" * 31 + "1")
@@ -140,7 +140,7 @@ class Messengers:
     @classmethod
     async def begin(cls, story: Story, toy: Toy | None = None) -> Messengers:
         toy = toy or Toy()
-        setup = await story.write(_add, toy.kind)
+        setup = await story.write(add_toy, toy.kind)
         story.catalog = await story.read(load_catalog)
         return cls(story, setup, toy)
 
@@ -215,7 +215,8 @@ class Messengers:
         """What is promised to the messenger, in its order."""
         return await self.story.read(
             lambda tx: [
-                json.loads(row["payload"]) for row in tx.rows(JOBS, kind=outbox.deliver_kind(self.toy.kind))
+                json.loads(row["payload"])
+                for row in tx.rows(JOBS, kind=share_of(outbox.deliver_kind(self.toy.kind), self.setup.id))
             ]
         )
 
@@ -233,10 +234,8 @@ class Messengers:
         )
 
 
-def _add(tx: Transaction, kind: ChannelKind, *, now: Any) -> ChannelSetup:
-    number = db_channels.insert_channel(
-        tx, ACCOUNT, kind=kind, path="path-of-the-toy", source_ids=None, now=now
-    )
+def add_toy(tx: Transaction, kind: ChannelKind, *, path: str = "path-of-the-toy", now: Any) -> ChannelSetup:
+    number = db_channels.insert_channel(tx, ACCOUNT, kind=kind, path=path, source_ids=None, now=now)
     setup = db_channels.list_channels(tx, ACCOUNT)[-1]
     assert setup.id == number
     ready = replace(setup, title="@toy", link="https://toy.example/?start={code}", state=ChannelState.OK)

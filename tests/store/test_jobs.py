@@ -15,6 +15,7 @@ from knopka.db.jobs import (
     DeadLetter,
     Job,
     StaleLease,
+    cancel_job,
     clear_timer,
     insert_job,
     list_dead_letters,
@@ -29,8 +30,17 @@ from knopka.db.jobs import (
 )
 from knopka.db.statement import Statement
 from knopka.db.tables import job_attempts, jobs
-from knopka.domain.errors import DeliveryError, Retryable, Uncertain
-from knopka.services.jobs import Handler, InStore, JobEnd, Outside, Worker, WorkerLimits, plan_delay
+from knopka.domain.errors import DeliveryError, NotYet, Retryable, Uncertain
+from knopka.services.jobs import (
+    Handler,
+    InStore,
+    JobEnd,
+    Outside,
+    Worker,
+    WorkerLimits,
+    plan_delay,
+    share_of,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -154,6 +164,98 @@ async def test_a_job_that_fails_for_ten_minutes_steps_aside(database: Database) 
     assert log.seen == [0, 1, 0]
     [left] = await list_jobs(database)
     assert left["is_out_of_order"] is True
+
+
+async def fail(database: Database, job: Job, pause: timedelta) -> None:
+    """The job was tried, and is due again after the pause."""
+    await database.write(put_back, job, database.clock() + pause, "busy", key=job.key)
+
+
+async def end(database: Database, job: Job) -> None:
+    def use_case(tx: Transaction, *, now: datetime) -> None:
+        remove_job(tx, job)
+
+    await database.write(use_case, key=job.key)
+
+
+async def test_of_the_jobs_that_stepped_aside_the_older_goes_first_and_one_at_a_time(
+    database: Database,
+) -> None:
+    for n in range(3):
+        await add(database, n)
+    for pause in (120, 60):  # minutes: the younger is due again before the older
+        (tried,) = await take(database)
+        await fail(database, tried, timedelta(minutes=pause))
+        database.advance_clock(timedelta(minutes=11))
+    (third,) = await take(database)
+    await end(database, third)
+    database.advance_clock(timedelta(minutes=120))
+    left = []
+    for _ in range(2):
+        (job,) = await take(database)
+        assert await take(database) == []
+        left.append(job.payload["n"])
+        await end(database, job)
+    assert left == [0, 1]
+
+
+async def test_a_job_that_was_passed_waits_for_the_one_that_is_passing_it(database: Database) -> None:
+    for n in range(2):
+        await add(database, n)
+    (older,) = await take(database)
+    await fail(database, older, timedelta(minutes=10) + SECOND * 20)
+    database.advance_clock(timedelta(minutes=10) + SECOND)
+    (younger,) = await take(database)
+    assert younger.payload == {"n": 1}
+    database.advance_clock(SECOND * 20)
+    assert await take(database) == []
+    await end(database, younger)
+    assert [job.payload for job in await take(database)] == [{"n": 0}]
+
+
+async def test_a_try_that_was_none_is_not_counted_and_nobody_passes(database: Database) -> None:
+    log = Log(NotYet("broken", after=60), NotYet("broken", after=3_600))
+    worker = make_worker(database, say=Outside(log.outside))
+    for n in range(2):
+        await add(database, n)
+    await work(worker)
+    for minutes in (1, 30):
+        database.advance_clock(timedelta(minutes=minutes))
+        await work(worker)
+    assert log.seen == [0, 0]
+    row, _ = await list_jobs(database)
+    assert (row["attempts"], row["first_tried_at"], row["is_out_of_order"]) == (0, None, False)
+    database.advance_clock(timedelta(minutes=31))
+    await work(worker)
+    assert log.seen == [0, 0, 0, 1]
+
+
+async def test_a_try_that_was_none_keeps_count_of_those_before(database: Database) -> None:
+    log = Log(Retryable("busy"), NotYet("broken", after=60))
+    worker = make_worker(database, say=Outside(log.outside))
+    await add(database, 0)
+    await work(worker)
+    (tried,) = await list_jobs(database)
+    database.advance_clock(timedelta(seconds=5))
+    await work(worker)
+    (row,) = await list_jobs(database)
+    assert log.seen == [0, 0]
+    assert (row["attempts"], row["first_tried_at"]) == (1, tried["first_tried_at"])
+
+
+async def test_what_cannot_even_be_tried_is_given_up_once_it_has_waited_seventy_two_hours(
+    database: Database,
+) -> None:
+    log = Log(NotYet("broken"), NotYet("broken"))
+    worker = make_worker(database, say=Outside(log.outside, on_dead=log.bury))
+    await add(database, 0)
+    database.advance_clock(timedelta(hours=71))
+    await worker.tick()
+    await worker.settle()
+    assert log.dead == []
+    database.advance_clock(timedelta(hours=1))
+    await work(worker)
+    assert log.dead == [(0, "broken")]
 
 
 async def test_a_job_is_given_up_after_seventy_two_hours(database: Database) -> None:
@@ -453,6 +555,82 @@ async def test_a_stuck_kind_leaves_room_for_the_others(database: Database) -> No
     assert await list_jobs(database) == []
 
 
+async def test_an_owner_that_is_stuck_leaves_half_of_what_there_is_to_each_next_one(
+    database: Database,
+) -> None:
+    is_free = asyncio.Event()
+
+    async def hang(_payload: Mapping[str, Any], _job: Job) -> None:
+        await is_free.wait()
+
+    worker = make_worker(database, say=Outside(hang, at_once=6))
+    leased = []
+    for owner in range(4):
+        for n in range(6):
+            await add(database, n, key=f"{owner}:{n}", kind=share_of("say", owner))
+        await worker.tick()
+        await worker.tick()
+        rows = [row for row in await list_jobs(database) if row["kind"] == share_of("say", owner)]
+        leased.append(sum(row["lease_until"] is not None for row in rows))
+    assert leased == [3, 2, 1, 0]
+    is_free.set()
+    await worker.settle()
+    await work(worker)
+    assert await list_jobs(database) == []
+
+
+async def test_while_a_share_is_held_its_jobs_stay_as_they_are(database: Database) -> None:
+    log, held = Log(), {"1"}
+    worker = make_worker(database, say=Outside(log.outside, is_held=lambda owner: owner in held))
+    for n, owner in enumerate((1, 1, 2)):
+        await add(database, n, key=f"key-{owner}", kind=share_of("say", owner))
+    await work(worker)
+    assert log.seen == [2]
+    assert [row["attempts"] for row in await list_jobs(database)] == [0, 0]
+    held.clear()
+    await work(worker)
+    assert log.seen == [2, 0, 1]
+
+
+async def test_no_delay_is_longer_than_the_longest_of_its_kind(database: Database) -> None:
+    log = Log(*[Uncertain("nobody answers")] * 20)
+    worker = make_worker(
+        database, say=Outside(log.outside, may_repeat=True, longest_delay=timedelta(seconds=60))
+    )
+    await add(database, 0)
+    await work(worker)
+    for tries in range(1, 20):
+        assert log.seen == [0] * tries
+        database.advance_clock(timedelta(seconds=60))
+        await work(worker)
+
+
+async def test_what_was_promised_is_taken_back_unless_somebody_is_at_it(database: Database) -> None:
+    log = Log()
+    begun, is_free = asyncio.Event(), asyncio.Event()
+
+    async def hang(payload: Mapping[str, Any], _job: Job) -> None:
+        begun.set()
+        await is_free.wait()
+        log.seen.append(payload["n"])
+
+    worker = make_worker(database, say=Outside(hang))
+    for n in range(3):
+        await add(database, n)
+    await worker.tick()
+    await begun.wait()
+
+    def cancel(tx: Transaction, *, now: datetime) -> None:
+        for n in (0, 1):
+            cancel_job(tx, 1, "a", {"n": n})
+
+    await database.write(cancel, key="a")
+    is_free.set()
+    await worker.settle()
+    await work(worker)
+    assert log.seen == [0, 2]
+
+
 async def test_a_wait_for_news_is_cut_short_by_a_stop_and_can_be_taken_at_once(database: Database) -> None:
     begun = asyncio.Event()
 
@@ -485,9 +663,9 @@ async def test_S_HOOK_06_after_so_many_failures_the_later_ones_go_on(database: D
 async def test_what_is_mended_wakes_what_waited_for_it(database: Database) -> None:
     log = Log(Retryable("broken", after=600), Retryable("broken", after=600))
     worker = make_worker(database, say=Outside(log.outside))
-    await add(database, 0, key="out:7:1")
-    await add(database, 1, key="out:70:1")
+    await add(database, 0, key="out:7:1", kind=share_of("say", 7))
+    await add(database, 1, key="out:70:1", kind=share_of("say", 70))
     await work(worker)
-    assert await database.write(lambda tx, *, now: wake_jobs(tx, 1, "out:7:"), key="jobs") == 1
+    assert await database.write(lambda tx, *, now: wake_jobs(tx, 1, share_of("say", 7)), key="jobs") == 1
     await work(worker)
     assert log.seen == [0, 1, 0]

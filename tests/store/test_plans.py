@@ -23,6 +23,9 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "LEASE": (jobs.LEASE, {"id": 1, "now": NOW, "until": NOW}),
     "REMOVE": (jobs.REMOVE, {"id": 1, "held_fence": 1}),
     "END_ATTEMPTS": (jobs.END_ATTEMPTS, {"id": 1, "now": NOW, "how": "failed", "reason": None}),
+    "PUT_OFF": (jobs.PUT_OFF, {"id": 1, "held_fence": 1, "due": NOW, "reason": "broken"}),
+    "CANCEL": (jobs.CANCEL, {"account_id": 1, "key": "a", "payload": "{}"}),
+    "WAKE": (jobs.WAKE, {"account": 1, "of_kind": "a", "now": NOW}),
     "LIST_DEAD": (jobs.LIST_DEAD, {"account_id": 1, "before": 10, "most": 50}),
     "CLEAR_TIMER": (jobs.CLEAR_TIMER, {"account_id": 1, "kind": "a", "key": "b"}),
 }
@@ -35,10 +38,17 @@ def test_a_statement_of_the_jobs_finds_its_rows_by_an_index(store_url: str, name
     assert not walks_a_table(plan), plan
 
 
+def test_the_kinds_are_found_without_a_look_at_each_job(store_url: str) -> None:
+    plan = explain(store_url, jobs.LIST_KINDS)
+    assert "jobs_by_kind" in plan, plan
+    assert "SCAN jobs" not in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
 WAITING = """
     WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 50000)
     INSERT INTO jobs (account_id, key, kind, payload, created_at, due_at, attempts, fence, is_out_of_order)
-    SELECT 1, 'out:1:' || n % 5000, 'deliver', '{}', 0, n, 0, 0, false FROM numbers
+    SELECT 1, 'out:1:' || (n % 5000), 'deliver', '{}', 0, n, 0, 0, false FROM numbers
 """
 
 

@@ -71,7 +71,7 @@ LIST_MESSAGES = Statement(
 HAS_WORK = Statement(
     select(
         exists()
-        .where(or_(jobs.c.kind == EVENT_JOB, *(jobs.c.kind == deliver_kind(kind) for kind in KINDS)))
+        .where(or_(jobs.c.kind == EVENT_JOB, *(jobs.c.kind.startswith(deliver_kind(kind)) for kind in KINDS)))
         .label("has_work")
     )
 )
@@ -339,7 +339,7 @@ async def test_twelve_kills_lose_and_double_nothing(store_url: str, tmp_path: Pa
         for talk in talks:
             await judge(stage, talk, f"seed {seed}, {talk.name}")
         dead = [row["kind"] for row in await stage.store.read(lambda tx: tx.rows(LIST_DEAD))]
-        assert set(dead) <= {deliver_kind(ChannelKind.TELEGRAM)}, f"seed {seed}"
+        assert all(kind.startswith(deliver_kind(ChannelKind.TELEGRAM)) for kind in dead), f"seed {seed}"
         assert len(dead) <= KILLS * PEOPLE, "only what was under way at a kill is in doubt"
 
 

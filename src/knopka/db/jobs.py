@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, false, func, null, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, exists, func, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from knopka.db.clock import from_ms, to_ms
@@ -32,6 +32,7 @@ class Job:
     payload: Mapping[str, Any]
     attempts: int
     fence: int
+    created_at: datetime
     first_tried_at: datetime
     was_left: bool
     """Whether an earlier attempt was begun and never ended: its worker is gone."""
@@ -57,16 +58,23 @@ class StaleLease(Exception):
     """Somebody else holds the job by now: the result of this attempt counts no more."""
 
 
-_earlier = jobs.alias("earlier")
-_blocked = exists().where(
+_earlier, _later = jobs.alias("earlier"), jobs.alias("later")
+# A job is passed only while it waits for its next try, and only once it has failed for so long.
+_is_behind = exists().where(
     _earlier.c.account_id == jobs.c.account_id,
     _earlier.c.key == jobs.c.key,
     _earlier.c.id < jobs.c.id,
-    _earlier.c.is_out_of_order.is_(false()),
     or_(
-        and_(_earlier.c.first_tried_at.is_(None), _earlier.c.due_at <= bindparam("now")),
+        _earlier.c.due_at <= bindparam("now"),
+        _earlier.c.first_tried_at.is_(None),
         _earlier.c.first_tried_at > bindparam("held_since"),
     ),
+)
+_is_being_passed = exists().where(
+    _later.c.account_id == jobs.c.account_id,
+    _later.c.key == jobs.c.key,
+    _later.c.id > jobs.c.id,
+    _later.c.lease_until > bindparam("now"),
 )
 _is_free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= bindparam("now"))
 _is_mine = and_(jobs.c.id == bindparam("id"), jobs.c.fence == bindparam("held_fence"))
@@ -78,11 +86,23 @@ FIND_DUE = Statement(
         jobs.c.due_at <= bindparam("now"),
         _is_free,
         jobs.c.kind == bindparam("of_kind"),
-        or_(jobs.c.is_out_of_order, ~_blocked),
+        ~_is_behind,
+        or_(jobs.c.first_tried_at.is_(None), ~_is_being_passed),
     )
     .order_by(jobs.c.due_at, jobs.c.id)
     .limit(bindparam("most"))
     .with_for_update(of=jobs, skip_locked=True)
+)
+# From one kind to the next, however many jobs each has.
+_kinds = select(func.min(jobs.c.kind).label("kind")).cte("kinds", recursive=True)
+LIST_KINDS = Statement(
+    select(
+        _kinds.union_all(
+            select(select(func.min(jobs.c.kind)).where(jobs.c.kind > _kinds.c.kind).scalar_subquery()).where(
+                _kinds.c.kind.is_not(None)
+            )
+        ).c.kind
+    )
 )
 IS_DUE = Statement(
     select(
@@ -113,6 +133,27 @@ PUT_BACK = Statement(
         error=bindparam("reason"),
         is_out_of_order=or_(jobs.c.is_out_of_order, jobs.c.first_tried_at <= bindparam("held_since")),
     )
+)
+PUT_OFF = Statement(
+    update(jobs)
+    .where(_is_mine)
+    .values(
+        lease_until=null(),
+        due_at=bindparam("due"),
+        error=bindparam("reason"),
+        attempts=jobs.c.attempts - 1,
+        first_tried_at=case((jobs.c.attempts > 1, jobs.c.first_tried_at), else_=null()),
+    )
+)
+CANCEL = Statement(
+    delete(jobs)
+    .where(
+        jobs.c.account_id == bindparam("account_id"),
+        jobs.c.key == bindparam("key"),
+        jobs.c.payload == bindparam("payload"),
+        jobs.c.lease_until.is_(None),
+    )
+    .returning(jobs.c.id)
 )
 BEGIN_ATTEMPT = Statement(
     insert(job_attempts).values(
@@ -164,8 +205,7 @@ WAKE = Statement(
     update(jobs)
     .where(
         jobs.c.account_id == bindparam("account"),
-        jobs.c.key >= bindparam("first"),
-        jobs.c.key < bindparam("behind"),
+        jobs.c.kind == bindparam("of_kind"),
         jobs.c.due_at > bindparam("now"),
         jobs.c.lease_until.is_(None),
     )
@@ -224,7 +264,7 @@ def insert_job(
         account_id=account_id,
         key=key,
         kind=kind,
-        payload=json.dumps(payload, ensure_ascii=False),
+        payload=_encode(payload),
         created_at=now,
         due_at=now if due_at is None else to_ms(due_at),
     )
@@ -238,10 +278,15 @@ def has_job(tx: Transaction, account_id: int, key: str) -> bool:
     return tx.row(HAS_JOB, account_id=account_id, key=key) is not None
 
 
-def wake_jobs(tx: Transaction, account_id: int, prefix: str) -> int:
-    """Have every job whose key begins so be due now: what kept them waiting is mended."""
-    behind = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    woken = tx.run(WAKE, account=account_id, first=prefix, behind=behind, now=to_ms(tx.now))
+def cancel_job(tx: Transaction, account_id: int, key: str, payload: Mapping[str, Any]) -> None:
+    """Take back what was promised with this payload, unless somebody is at it."""
+    for row in tx.rows(CANCEL, account_id=account_id, key=key, payload=_encode(payload)):
+        tx.run(FORGET_ATTEMPTS, id=row["id"])
+
+
+def wake_jobs(tx: Transaction, account_id: int, kind: str) -> int:
+    """Have every job of the kind be due now: what kept them waiting is mended."""
+    woken = tx.run(WAKE, account=account_id, of_kind=kind, now=to_ms(tx.now))
     tx.adds_jobs = tx.adds_jobs or woken > 0
     return woken
 
@@ -267,9 +312,13 @@ def _timer(
         "account_id": account_id,
         "kind": kind,
         "key": key,
-        "payload": json.dumps(payload, ensure_ascii=False),
+        "payload": _encode(payload),
         "due_at": to_ms(due_at),
     }
+
+
+def _encode(payload: Mapping[str, Any]) -> str:
+    return json.dumps(payload, ensure_ascii=False)
 
 
 def clear_timer(tx: Transaction, account_id: int, kind: str, key: str) -> None:
@@ -290,6 +339,11 @@ def fire_timers(tx: Transaction, most: int, *, now: datetime) -> int:
         insert_job(tx, timer["account_id"], timer["key"], timer["kind"], json.loads(timer["payload"]))
         clear_timer(tx, timer["account_id"], timer["kind"], timer["key"])
     return len(due)
+
+
+def list_kinds(tx: Transaction) -> list[str]:
+    """The kinds that any job is of."""
+    return [row["kind"] for row in tx.rows(LIST_KINDS) if row["kind"] is not None]
 
 
 def take_jobs(
@@ -328,6 +382,7 @@ def _lease(tx: Transaction, row: Row, is_outside: bool, ms: int, until: int) -> 
         payload=json.loads(row["payload"]),
         attempts=row["attempts"] + 1,
         fence=fence,
+        created_at=from_ms(row["created_at"]),
         first_tried_at=from_ms(ms if row["first_tried_at"] is None else row["first_tried_at"]),
         was_left=was_left,
     )
@@ -356,6 +411,13 @@ def put_back(tx: Transaction, job: Job, due_at: datetime, reason: str, *, now: d
         held_since=to_ms(now - HOLD),
     )
     if not touched:
+        raise StaleLease(job.id)
+    tx.run(END_ATTEMPTS, id=job.id, now=to_ms(now), how="failed", reason=reason)
+
+
+def put_off(tx: Transaction, job: Job, due_at: datetime, reason: str, *, now: datetime) -> None:
+    """Look again then. Nothing was tried, so the job is as it was before it was taken."""
+    if not tx.run(PUT_OFF, id=job.id, held_fence=job.fence, due=to_ms(due_at), reason=reason):
         raise StaleLease(job.id)
     tx.run(END_ATTEMPTS, id=job.id, now=to_ms(now), how="failed", reason=reason)
 

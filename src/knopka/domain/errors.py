@@ -113,6 +113,10 @@ class Retryable(DeliveryError):
         self.after = after
 
 
+class NotYet(Retryable):
+    """Not a try at all: what it takes to make one is missing for now. Later jobs of its key wait with it."""
+
+
 class Uncertain(DeliveryError):
     """Nobody knows whether it was taken. It is not sent again by itself, unless repeating does no harm."""
 

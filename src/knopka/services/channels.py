@@ -38,12 +38,15 @@ from knopka.domain.messaging import (
     SetupReport,
 )
 from knopka.services.catalog import ACCOUNT
-from knopka.services.outbox import chore_kind, lanes
+from knopka.services.jobs import share_of
+from knopka.services.outbox import chore_kind, deliver_kind
 from knopka.services.repeats import is_first
 from knopka.services.vault import Vault, WrongKey, hint
 
 CHECK_EVERY = timedelta(hours=1)
 CHECK_BROKEN_EVERY = timedelta(minutes=10)
+CHECK = "check"
+"""The kind of the job that looks how a channel stands: this and the platform, and each channel's share."""
 POLL = "poll"
 """The kind of the job that asks a platform for news where no webhook reaches us: this and the platform."""
 
@@ -57,6 +60,10 @@ _LEVELS = {Level.OK: ChannelState.OK, Level.WARNING: ChannelState.WARNING, Level
 
 MakeChannel = Callable[[ChannelKind, ChannelConfig], Channel]
 Parameters = Callable[[ChannelKind], Sequence[Parameter]]
+
+
+def check_kind(kind: ChannelKind) -> str:
+    return f"{CHECK}.{kind.value}"
 
 
 def poll_kind(kind: ChannelKind) -> str:
@@ -258,6 +265,12 @@ def store_report(
     return changed
 
 
+def _wake(tx: Transaction, setup: ChannelSetup) -> None:
+    """Whatever the channel's platform was to be told or asked is due now."""
+    for kind in (deliver_kind(setup.kind), chore_kind(setup.kind), poll_kind(setup.kind)):
+        wake_jobs(tx, ACCOUNT, share_of(kind, setup.id))
+
+
 def report_broken(tx: Transaction, channel_id: int, detail: str, *, now: datetime) -> None:
     """The platform refuses everything: say so once, and stop trying until it is mended."""
     setup = db.lock_channel(tx, ACCOUNT, channel_id)
@@ -275,15 +288,21 @@ def note_unreachable(tx: Transaction, channel_id: int, finding: Finding, *, now:
     """The platform gave no answer, which says nothing of the channel: look again soon."""
     setup = _get(tx, channel_id)
     db.append_log(tx, ACCOUNT, channel_id, finding, now)
-    key, kind = _check_key(channel_id), chore_kind(setup.kind)
-    set_timer(tx, ACCOUNT, kind, key, _check_payload(channel_id), now + CHECK_BROKEN_EVERY)
+    _set_check(tx, setup, now + CHECK_BROKEN_EVERY)
+
+
+def check_again(tx: Transaction, channel_id: int, *, now: datetime) -> None:
+    """A look has come to nothing: there is a next one for as long as the channel is switched on."""
+    setup = db.lock_channel(tx, ACCOUNT, channel_id)
+    if setup is not None and setup.is_enabled:
+        _set_next_check(tx, setup, now)
 
 
 def start_polling(tx: Transaction, setup: ChannelSetup, now: datetime) -> None:
     """Have the platform asked for news, by one at a time."""
     key = poll_key(setup.id)
     if setup.is_enabled and not has_job(tx, ACCOUNT, key):
-        start_timer(tx, ACCOUNT, poll_kind(setup.kind), key, {"channel": setup.id}, now)
+        set_timer(tx, ACCOUNT, share_of(poll_kind(setup.kind), setup.id), key, {"channel": setup.id}, now)
 
 
 def poll_key(channel_id: int) -> str:
@@ -294,26 +313,21 @@ def start_channels(tx: Transaction, *, now: datetime) -> None:
     """At the start of a server: whatever is to happen by itself is promised again if it got lost."""
     for setup in db.list_channels(tx, ACCOUNT):
         if setup.is_enabled and setup.state is not ChannelState.NEW:
-            start_timer(
-                tx, ACCOUNT, chore_kind(setup.kind), _check_key(setup.id), _check_payload(setup.id), now
-            )
+            _set_check(tx, setup, now, put=start_timer)
             if setup.is_polling:
                 start_polling(tx, setup, now)
 
 
 def _set_next_check(tx: Transaction, setup: ChannelSetup, now: datetime) -> None:
     pause = CHECK_BROKEN_EVERY if setup.state is ChannelState.BROKEN else CHECK_EVERY
-    set_timer(
-        tx, ACCOUNT, chore_kind(setup.kind), _check_key(setup.id), _check_payload(setup.id), now + pause
-    )
+    _set_check(tx, setup, now + pause)
 
 
-def _check_key(channel_id: int) -> str:
-    return f"check:{channel_id}"
-
-
-def _check_payload(channel_id: int) -> dict[str, object]:
-    return {"do": "check", "channel": channel_id}
+def _set_check(
+    tx: Transaction, setup: ChannelSetup, at: datetime, *, put: Callable[..., None] = set_timer
+) -> None:
+    kind, key = share_of(check_kind(setup.kind), setup.id), f"check:{setup.id}"
+    put(tx, ACCOUNT, kind, key, {"channel": setup.id}, at)
 
 
 def _get(tx: Transaction, channel_id: int) -> ChannelSetup:

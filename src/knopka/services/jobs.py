@@ -21,12 +21,14 @@ from knopka.db.jobs import (
     bury_job,
     fire_timers,
     is_anything_due,
+    list_kinds,
     put_back,
+    put_off,
     remove_job,
     renew_lease,
     take_jobs,
 )
-from knopka.domain.errors import DeliveryError, Retryable, Unavailable, Uncertain
+from knopka.domain.errors import DeliveryError, NotYet, Retryable, Unavailable, Uncertain
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +69,10 @@ class InStore:
 class Outside:
     """A job that calls something outside, without any transaction open.
 
-    The call fails with Retryable (surely not taken: again later), Uncertain
-    (stop: an operator decides) or another DeliveryError (never: the reason is
-    shown). Whatever else it raises is taken as uncertain.
+    The call fails with Retryable (surely not taken: again later), NotYet (no
+    try at all: none is counted), Uncertain (stop: an operator decides) or
+    another DeliveryError (never: the reason is shown). Whatever else it raises
+    is taken as uncertain.
     """
 
     call: Callable[[Mapping[str, Any], Job], Awaitable[Any]]
@@ -79,7 +82,11 @@ class Outside:
     may_repeat: bool = False
     """Whether the other side takes a repeat for what it is, so that doubt is no reason to stop."""
     at_once: int | None = None
-    """Most jobs of the kind under way at once, so that a stuck platform leaves room for the others."""
+    """Most jobs of the kind under way at once, so that a stuck platform leaves room for the others.
+    Of these each share of the kind has at most half of what the other shares leave (`share_of`)."""
+    is_held: Callable[[str], bool] | None = None
+    """Of whose share (`share_of`) the jobs are left as they are for now, since none could be done."""
+    longest_delay: timedelta = LONGEST_DELAY
     is_wait: bool = False
     """The call mostly waits for news: it is cut short when we stop, and begins anew later."""
 
@@ -91,7 +98,7 @@ Handler = InStore | Outside
 class WorkerLimits:
     """How much the worker takes upon itself."""
 
-    at_once: int = 96
+    at_once: int = 160
     """Most jobs under way, and most that are taken in one tick. More than all kinds with bounds of their
     own may have together (Outside.at_once)."""
     timers: int = 200
@@ -102,10 +109,15 @@ class WorkerLimits:
     stop_seconds: float = 10.0
 
 
-def plan_delay(attempts: int, chance: float) -> timedelta:
+def plan_delay(attempts: int, chance: float, longest: timedelta = LONGEST_DELAY) -> timedelta:
     """How long to wait after so many attempts: exponential from 5 s to 6 h, with full jitter."""
     doubled: timedelta = FIRST_DELAY * 2 ** min(attempts - 1, 20)
-    return min(doubled, LONGEST_DELAY) * chance
+    return min(doubled, longest) * chance
+
+
+def share_of(kind: str, owner: int) -> str:
+    """The kind of a job of which each owner has a share: one that is stuck leaves room for the others."""
+    return f"{kind}.{owner}"
 
 
 class Worker:
@@ -122,8 +134,6 @@ class Worker:
     ) -> None:
         self._database = database
         self._handlers = handlers
-        self._kinds = tuple(handlers)
-        self._outside = tuple(kind for kind, handler in handlers.items() if isinstance(handler, Outside))
         self._limits = limits
         self._chance = chance
         self._pause = pause
@@ -150,7 +160,7 @@ class Worker:
         self._is_stopping = True
         self._database.jobs_waiting.set()
         for task, job in self._running.items():
-            handler = self._handlers[job.kind]
+            handler = self._handlers[self._split(job.kind)[0]]
             if isinstance(handler, Outside) and handler.is_wait:
                 task.cancel()
         if self._running:
@@ -164,7 +174,8 @@ class Worker:
         room = self._limits.at_once - len(self._running)
         if room <= 0 or not await self._database.read(is_anything_due):
             return False
-        fired, taken = await self._database.write(self._take, room, key="jobs")
+        under_way = Counter(job.kind for job in self._running.values())
+        fired, taken = await self._database.write(self._take, room, under_way, key="jobs")
         for job in taken:
             task = asyncio.get_running_loop().create_task(self._do(job))
             self._running[task] = job
@@ -176,23 +187,49 @@ class Worker:
         while self._running:
             await asyncio.wait(self._running)
 
-    def _take(self, tx: Transaction, room: int, *, now: datetime) -> tuple[int, list[Job]]:
+    def _take(
+        self, tx: Transaction, room: int, under_way: Counter[str], *, now: datetime
+    ) -> tuple[int, list[Job]]:
         fired = fire_timers(tx, self._limits.timers, now=now)
         is_paused = are_outside_jobs_paused(tx)
-        under_way = Counter(job.kind for job in self._running.values())
+        under_way = under_way.copy()
         taken: list[Job] = []
-        for kind in self._kinds:
-            if is_paused and kind in self._outside:
+        for kind in self._sort(list_kinds(tx)):
+            base, owner = self._split(kind)
+            handler = self._handlers[base]
+            if _rests(handler, owner, is_paused=is_paused):
                 continue
-            most = min(room - len(taken), self._room_of(kind, under_way[kind]))
-            taken += take_jobs(tx, kind, self._outside, most, self._limits.lease, now=now)
+            outside = (kind,) if isinstance(handler, Outside) else ()
+            most = min(room - len(taken), self._room_of(kind, under_way))
+            came = take_jobs(tx, kind, outside, most, self._limits.lease, now=now)
+            under_way[kind] += len(came)
+            taken += came
         return fired, taken
 
-    def _room_of(self, kind: str, under_way: int) -> int:
+    def _split(self, kind: str) -> tuple[str, str]:
+        """The handler's name for a kind of job, and whose share it is, if it is one."""
+        if kind in self._handlers:
+            return kind, ""
+        base, _, owner = kind.rpartition(".")
+        return base, owner
+
+    def _sort(self, kinds: list[str]) -> list[str]:
+        """The kinds that somebody handles, in the order of the handlers; no share is always the first."""
+        places = {base: place for place, base in enumerate(self._handlers)}
+        known = [kind for kind in kinds if self._split(kind)[0] in places]
+        return sorted(known, key=lambda kind: (places[self._split(kind)[0]], self._chance()))
+
+    def _room_of(self, kind: str, under_way: Counter[str]) -> int:
         """How many more jobs of the kind may be taken."""
-        handler = self._handlers[kind]
-        bound = handler.at_once if isinstance(handler, Outside) else None
-        return self._limits.at_once if bound is None else bound - under_way
+        base, owner = self._split(kind)
+        handler = self._handlers[base]
+        if not isinstance(handler, Outside) or handler.at_once is None:
+            return self._limits.at_once
+        others = sum(
+            count for other, count in under_way.items() if other != kind and self._split(other)[0] == base
+        )
+        left = handler.at_once - others
+        return ((left + 1) // 2 if owner else left) - under_way[kind]
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -206,7 +243,7 @@ class Worker:
             log.error("a job could not be ended; its lease will run out", exc_info=error)
 
     async def _do(self, job: Job) -> None:
-        handler = self._handlers[job.kind]
+        handler = self._handlers[self._split(job.kind)[0]]
         try:
             match handler:
                 case InStore():
@@ -235,6 +272,9 @@ class Worker:
             return
         try:
             result = await self._call(job, handler)
+        except NotYet as error:
+            after = timedelta(seconds=error.after)
+            await self._write_surely(_wait, job, handler, _end("failed", error), after)
         except Retryable as error:
             await self._try_again(job, handler, _end("failed", error), error.after)
         except asyncio.CancelledError:
@@ -298,7 +338,8 @@ class Worker:
                 ends = monotonic() + lease.total_seconds()
 
     async def _try_again(self, job: Job, handler: Handler, end: JobEnd, after: float) -> None:
-        delay = max(plan_delay(job.attempts, self._chance()), timedelta(seconds=after))
+        longest = handler.longest_delay if isinstance(handler, Outside) else LONGEST_DELAY
+        delay = max(plan_delay(job.attempts, self._chance(), longest), timedelta(seconds=after))
         await self._write_surely(_fail, job, handler, end, delay)
 
     async def _give_up(self, job: Job, handler: Handler, end: JobEnd) -> None:
@@ -316,6 +357,13 @@ class Worker:
                 await self._pause(unavailable.retry_after)
             else:
                 return
+
+
+def _rests(handler: Handler, owner: str, *, is_paused: bool) -> bool:
+    """Whether no job of the kind is to be taken for now."""
+    if isinstance(handler, InStore):
+        return False
+    return is_paused or (owner != "" and handler.is_held is not None and handler.is_held(owner))
 
 
 def _finish_in_store(tx: Transaction, job: Job, handler: InStore, *, now: datetime) -> None:
@@ -338,6 +386,17 @@ def _fail(
         _bury(tx, job, handler, end, now=now)
     else:
         put_back(tx, job, min(now + delay, horizon), end.reason, now=now)
+
+
+def _wait(
+    tx: Transaction, job: Job, handler: Handler, end: JobEnd, delay: timedelta, *, now: datetime
+) -> None:
+    """Later, as if nothing had been; but who waits longer than any job is tried for is given up as well."""
+    began_at = job.created_at if job.attempts == 1 else job.first_tried_at
+    if now >= began_at + HORIZON:
+        _bury(tx, job, handler, end, now=now)
+    else:
+        put_off(tx, job, now + delay, end.reason, now=now)
 
 
 def _release(tx: Transaction, job: Job, *, now: datetime) -> None:
