@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -17,7 +17,7 @@ from knopka.db import attachments as db_attachments
 from knopka.db import channels as db_channels
 from knopka.db import conversations as db_conversations
 from knopka.db import crm as db_crm
-from knopka.db import outbox as db_outbox
+from knopka.db import visitors as db_visitors
 from knopka.db.clock import to_ms
 from knopka.db.database import Database, Transaction
 from knopka.db.jobs import Job, has_job, insert_job, set_timer
@@ -28,6 +28,7 @@ from knopka.domain.errors import (
     ChannelBroken,
     ChatGone,
     DeliveryError,
+    NotYet,
     Retryable,
     Unavailable,
     UnreadableUpdate,
@@ -53,13 +54,24 @@ from knopka.services.catalog import ACCOUNT
 from knopka.services.channels import (
     CHECK_BROKEN_EVERY,
     Connector,
+    check_again,
+    check_kind,
     poll_key,
     poll_kind,
     report_broken,
 )
 from knopka.services.early import EVENT_JOB
-from knopka.services.jobs import Handler, InStore, JobEnd, Outside
-from knopka.services.outbox import chore_kind, deliver_kind, note_end, note_sent
+from knopka.services.jobs import Handler, InStore, JobEnd, Outside, share_of
+from knopka.services.links import chat_token
+from knopka.services.outbox import (
+    chore_kind,
+    deliver_kind,
+    find_read,
+    find_turn,
+    note_end,
+    note_sent,
+    note_told,
+)
 from knopka.services.updates import (
     MOST_TRIES,
     GetCatalog,
@@ -70,12 +82,17 @@ from knopka.services.updates import (
 
 log = logging.getLogger(__name__)
 
-BROKEN_PAUSE = 600.0
-"""Seconds between two looks of a message that waits for a broken channel; a mended one wakes it at once."""
+BROKEN_PAUSE = 5.0
+"""Seconds for which a job lets go that has met a broken channel; it is not taken up before that is mended."""
+PART_PAUSE = 5.0
+"""Seconds after which a part looks again whether the one before it has gone."""
+LONGEST_POLL_PAUSE = timedelta(seconds=60)
+"""What a platform that was away has kept for us is not left there longer than this."""
 LONGEST_HOLD = 5.0
 """How long one refusal for too many calls holds back the whole channel; most are about one chat alone."""
 DELIVERIES_AT_ONCE = 12
 CHORES_AT_ONCE = 6
+CHECKS_AT_ONCE = 4
 POLLS_AT_ONCE = 32
 MOST_FILE = 20 * 1024 * 1024
 _GONE = ("too_large", "gone")
@@ -147,6 +164,7 @@ class Courier:
                 on_dead=note_end,
                 may_repeat=has_send_key,
                 at_once=DELIVERIES_AT_ONCE,
+                is_held=self._is_broken,
             )
             handlers[chore_kind(kind)] = Outside(
                 self.run_errand,
@@ -154,6 +172,14 @@ class Courier:
                 on_dead=_note_dead_errand,
                 may_repeat=True,
                 at_once=CHORES_AT_ONCE,
+                is_held=self._is_broken,
+            )
+            handlers[check_kind(kind)] = Outside(
+                self.check,
+                on_dead=_check_later,
+                may_repeat=True,
+                at_once=CHECKS_AT_ONCE,
+                longest_delay=CHECK_BROKEN_EVERY,
             )
             handlers[poll_kind(kind)] = Outside(
                 self.poll,
@@ -162,8 +188,14 @@ class Courier:
                 may_repeat=True,
                 at_once=POLLS_AT_ONCE,
                 is_wait=True,
+                longest_delay=LONGEST_POLL_PAUSE,
             )
         return handlers
+
+    def _is_broken(self, channel_id: str) -> bool:
+        """Nothing goes through the channel, so nothing is taken up: it waits as it is, in its order."""
+        setup = self._catalog().channels.get(ChannelId(int(channel_id)))
+        return setup is not None and setup.is_enabled and setup.state is ChannelState.BROKEN
 
     # --- Messages.
 
@@ -171,18 +203,20 @@ class Courier:
         """Send one part of a message: a job of `outbox.deliver_kind`."""
         setup, channel = self._find(payload["channel"])
         try:
-            found = await self._database.read(db_outbox.find_delivery, ACCOUNT, payload["delivery"])
+            found = await self._database.read(find_turn, payload["delivery"])
         except Unavailable as busy:  # nothing has left yet
             raise Retryable("The store was busy.", busy.retry_after) from None
         if found is None:
             raise BadRequest("There is no such delivery any more.")
-        delivery, chat = found
+        delivery, chat, is_its_turn = found
         if delivery.state is MessageState.SENT:
             return SentMessage(delivery.platform_id or "")  # its echo was quicker than its answer
         if chat["chat_gone"] is not None:
             raise ChatGone("The person cannot be reached.")
         if setup.state is ChannelState.BROKEN:
-            raise Retryable("The channel is broken; its settings tell why.", BROKEN_PAUSE)
+            raise NotYet("The channel is broken; its settings tell why.", BROKEN_PAUSE)
+        if not is_its_turn:
+            raise Retryable("The part before it has not been sent yet.", PART_PAUSE)
         ends = chat["window_ends_at"]
         is_beyond = ends is not None and to_ms(self._database.clock()) >= ends
         if is_beyond and chat["bot_id"] is not None:
@@ -203,7 +237,7 @@ class Courier:
             raise
         except ChannelBroken as error:
             await self._break(setup, error)
-            raise Retryable(error.message, BROKEN_PAUSE) from None
+            raise NotYet(error.message, BROKEN_PAUSE) from None
 
     def _pace_of(self, setup: ChannelSetup, channel: Channel) -> Pace:
         return self._paces.setdefault(setup.id, Pace(channel.caps.per_second))
@@ -229,15 +263,10 @@ class Courier:
     # --- Errands: whatever else is asked of a platform.
 
     async def run_errand(self, payload: Mapping[str, Any], _job: Job) -> Any:
-        """Fetch a file or a profile, tell what was seen, or look at a channel: a job of `chore_kind`."""
+        """Fetch a file or a profile, or tell what was seen: a job of `chore_kind`."""
         setup, channel = self._find(payload["channel"])
-        if payload["do"] == "check":
-            checked = await self._connector.check(setup)
-            if checked != setup:
-                await self._on_change()
-            return None
         if setup.state is ChannelState.BROKEN:
-            raise Retryable("The channel is broken; its settings tell why.", BROKEN_PAUSE)
+            raise NotYet("The channel is broken; its settings tell why.", BROKEN_PAUSE)
         try:
             match payload["do"]:
                 case "media":
@@ -247,13 +276,19 @@ class Courier:
                 case "callback":
                     await channel.answer_callback(_callback(payload))
                 case "read":
-                    await channel.mark_read(payload["chat_id"], payload["message_id"])
+                    return await self._tell_read(channel, payload)
                 case unknown:
                     raise BadRequest(f"There is no errand {unknown}.")
         except ChannelBroken as error:
             await self._break(setup, error)
-            raise Retryable(error.message, BROKEN_PAUSE) from None
+            raise NotYet(error.message, BROKEN_PAUSE) from None
         return None
+
+    async def _tell_read(self, channel: Channel, payload: Mapping[str, Any]) -> str:
+        newest = await self._database.read(find_read, payload["conversation"])
+        told: str = newest or payload["message_id"]
+        await channel.mark_read(payload["chat_id"], told)
+        return told
 
     async def _fetch_media(self, channel: Channel, attachment_id: int) -> Fetched:
         came = await self._database.read(db_attachments.find_attachment, ACCOUNT, attachment_id)
@@ -298,9 +333,22 @@ class Courier:
             case "media":
                 _note_media(tx, payload["attachment"], result)
             case "profile":
-                _note_profile(tx, payload["contact"], result, now)
+                _note_profile(tx, payload, result, now)
+            case "read":
+                note_told(tx, payload, result)
             case _:
                 pass
+
+    # --- Looking after the channels themselves.
+
+    async def check(self, payload: Mapping[str, Any], _job: Job) -> None:
+        """Look how a channel stands: a job of `check_kind`."""
+        setup = self._catalog().channels.get(ChannelId(payload["channel"]))
+        if setup is None or not setup.is_enabled:
+            return
+        checked = await self._connector.check(setup)
+        if checked != setup:
+            await self._on_change()
 
     # --- Polling, where no webhook reaches us.
 
@@ -333,7 +381,7 @@ class Courier:
         accept_updates(tx, setup, came, now=now)
         db_channels.set_cursor(tx, ACCOUNT, setup.id, cursor)
         if not has_job(tx, ACCOUNT, poll_key(setup.id)):
-            insert_job(tx, ACCOUNT, poll_key(setup.id), poll_kind(setup.kind), payload)
+            insert_job(tx, ACCOUNT, poll_key(setup.id), share_of(poll_kind(setup.kind), setup.id), payload)
 
 
 def _parse(channel: Channel, body: bytes) -> list[ChannelEvent]:
@@ -384,8 +432,15 @@ def _publish_attachment(tx: Transaction, came: Attachment | None) -> None:
 
 
 def _note_profile(
-    tx: Transaction, contact_id: int, result: tuple[Profile | None, Fetched], now: datetime
+    tx: Transaction, payload: Mapping[str, Any], result: tuple[Profile | None, Fetched], now: datetime
 ) -> None:
+    """Put it on the card that the chat stands on by now."""
+    token = chat_token(payload["channel"], payload["chat_id"])
+    visitor = db_visitors.find_visitor_by_token(tx, ACCOUNT, token)
+    held = None if visitor is None else db_conversations.lock_conversation_of(tx, ACCOUNT, visitor["id"])
+    if held is None:
+        return
+    contact_id = held["contact_id"]
     profile, picture = result
     if profile is not None:
         take_profile(tx, contact_id, profile, now=now)
@@ -396,10 +451,12 @@ def _note_profile(
 
 
 def _note_dead_errand(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
-    """A file that never came is shown as that; the rest nobody misses."""
+    """A file that never came is shown as that; of a message that cannot be marked the next one still can."""
     match payload["do"]:
         case "media":
             _note_media(tx, payload["attachment"], Fetched(reason="gone"))
+        case "read":
+            note_told(tx, payload, payload["message_id"])
         case _:
             log.warning("an errand was given up: %s (%s)", payload["do"], end.code)
 
@@ -410,4 +467,11 @@ def _poll_later(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now
     setups = {setup.id: setup for setup in db_channels.list_channels(tx, ACCOUNT)}
     setup = setups.get(channel_id)
     if setup is not None and setup.is_polling and setup.is_enabled:
-        set_timer(tx, ACCOUNT, poll_kind(setup.kind), poll_key(channel_id), payload, now + CHECK_BROKEN_EVERY)
+        is_broken = setup.state is ChannelState.BROKEN
+        at = now + (CHECK_BROKEN_EVERY if is_broken else LONGEST_POLL_PAUSE)
+        set_timer(tx, ACCOUNT, share_of(poll_kind(setup.kind), setup.id), poll_key(setup.id), payload, at)
+
+
+def _check_later(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
+    """Whatever became of one look, there is a next one."""
+    check_again(tx, payload["channel"], now=now)

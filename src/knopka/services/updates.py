@@ -45,6 +45,7 @@ from knopka.domain.text import clean_message, clean_name
 from knopka.domain.visitor import Source
 from knopka.services import early, events, opening
 from knopka.services.catalog import ACCOUNT, load_catalog
+from knopka.services.jobs import share_of
 from knopka.services.links import (
     Brought,
     append_line,
@@ -53,7 +54,7 @@ from knopka.services.links import (
     chat_token,
     settle_lead,
 )
-from knopka.services.outbox import chore_kind, judge_message
+from knopka.services.outbox import chore_kind, end_part, judge_message
 from knopka.services.presses import read_press
 from knopka.services.repeats import hash_body
 from knopka.services.texts import MAX_TEXT
@@ -379,13 +380,14 @@ class _Taker:
         profile = self._event.profile
         if profile is not None:
             take_profile(self._tx, lead.contact_id, profile, now=self._now)
-        self._promise("profile", {"contact": lead.contact_id})
+        self._promise("profile", {})
 
     def _promise(self, what: str, more: Mapping[str, Any], *, key: str | None = None) -> None:
         """Have something asked of the platform."""
         payload = {"do": what, "channel": self._channel.id, "chat_id": self._event.chat_id, **more}
         lane = key or f"{what}:{self._channel.id}:{self._event.chat_id}"
-        insert_job(self._tx, ACCOUNT, lane, chore_kind(self._channel.kind), payload)
+        kind = share_of(chore_kind(self._channel.kind), self._channel.id)
+        insert_job(self._tx, ACCOUNT, lane, kind, payload)
 
     def _fill_phone(self, contact_id: int) -> None:
         """A phone that the platform says is the person's own goes on the contact's card if there is none."""
@@ -503,11 +505,11 @@ class _Taker:
             if delivery is None:
                 self._keep_if_overtaking(held)
             elif delivery.state is not MessageState.FAILED:
-                db_outbox.set_state(self._tx, delivery.id, MessageState.FAILED)
-                judge_message(
+                end_part(
                     self._tx,
                     held,
-                    delivery.message_id,
+                    delivery,
+                    MessageState.FAILED,
                     error="rejected",
                     detail=self._event.reason[:MAX_LABEL],
                 )
