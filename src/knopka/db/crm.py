@@ -112,6 +112,14 @@ _FILL_FIELD = Statement(
         where=field_values.c["items"] == "[]",
     )
 )
+_HAND_ON_NAME = Statement(
+    update(contacts)
+    .where(_THE_CONTACT, or_(contacts.c.name_origin == NameOrigin.MADE_UP.value, contacts.c.name == ""))
+    .values(changes("name", "name_origin", "updated_at"))
+)
+_HAND_ON_AVATAR = Statement(
+    update(contacts).where(_THE_CONTACT, contacts.c.avatar.is_(None)).values(changes("avatar"))
+)
 _SET_AVATAR = Statement(update(contacts).where(_THE_CONTACT).values(changes("avatar")))
 _IS_TOUCHED = Statement(
     select(
@@ -577,6 +585,25 @@ def set_avatar(tx: Transaction, account_id: int, contact_id: int, file: str) -> 
 def find_avatar(tx: Transaction, account_id: int, contact_id: int) -> str | None:
     row = tx.row(_GET_CONTACT, account_id=account_id, contact_id=contact_id)
     return None if row is None else row["avatar"]
+
+
+def hand_on_profile(tx: Transaction, account_id: int, from_id: int, to_id: int) -> bool:
+    """Give what a messenger has told of the one contact to the other, as far as that has neither name nor
+    picture. Whether it was given."""
+    told = tx.row(_GET_CONTACT, account_id=account_id, contact_id=from_id)
+    card = {"account": account_id, "card_id": to_id}
+    given = 0
+    if told is not None and told["name_origin"] == NameOrigin.PROFILE.value:
+        given += tx.run(
+            _HAND_ON_NAME,
+            **card,
+            new_name=told["name"],
+            new_name_origin=told["name_origin"],
+            new_updated_at=to_ms(tx.now),
+        )
+    if told is not None and told["avatar"] is not None:
+        given += tx.run(_HAND_ON_AVATAR, **card, new_avatar=told["avatar"])
+    return given > 0
 
 
 def is_untouched(tx: Transaction, account_id: int, lead: Lead) -> bool:

@@ -272,6 +272,8 @@ def settle_lead(tx: Transaction, source: Source, visit: Visit, visitor: Row, hel
     if other is None or not is_alone or not db_crm.is_untouched(tx, ACCOUNT, own):
         return own
     db_visitors.bind_visitor(tx, ACCOUNT, visitor["id"], other.contact_id)
+    if db_crm.hand_on_profile(tx, ACCOUNT, own.contact_id, other.contact_id):
+        events.publish_conversations(tx, ACCOUNT, other.id)
     db_crm.delete_untouched(tx, ACCOUNT, own)
     return other
 
