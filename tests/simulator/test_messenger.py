@@ -166,6 +166,17 @@ async def test_a_shared_phone(stage: Stage, reading: str, has: bool) -> None:
     assert (event["message"].get("quick_reply") == {"payload": chat.person.phone}) is has
 
 
+async def test_a_shared_email(stage: Stage) -> None:
+    chat = await stage.meet(Kind.MESSENGER)
+    await send(stage, chat, message={"text": "E-mail?", "quick_replies": [{"content_type": "user_email"}]})
+    await stage.pushed()
+    stage.simulator.press(chat, "Share e-mail")
+    [event] = await events(stage)
+    email = chat.person.email
+    assert (event["message"]["text"], event["message"]["quick_reply"]) == (email, {"payload": email})
+    assert chat.keyboard == ()
+
+
 async def test_a_template_button_is_a_postback(stage: Stage) -> None:
     chat = await stage.meet(Kind.MESSENGER)
     buttons = [{"type": "postback", "title": "Yes", "payload": "b:1"}]

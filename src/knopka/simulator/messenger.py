@@ -451,6 +451,10 @@ class Messenger(StandIn[Page]):
             case Press.PHONE:
                 self.spend_keyboard(chat)
                 self._receive(chat, chat.person.phone, self._shared_phone(chat.person.phone))
+            case Press.EMAIL:
+                self.spend_keyboard(chat)
+                email = chat.person.email
+                self._receive(chat, email, {"text": email, "quick_reply": {"payload": email}})
             case _:
                 self.tell(chat, button.data)
 
@@ -595,7 +599,7 @@ def _read_quick_reply(reply: Any) -> Button:
         case {"content_type": "user_phone_number"}:
             return Button("Share phone number", Press.PHONE)
         case {"content_type": "user_email"}:
-            return Button("Share e-mail", Press.LINK, "")
+            return Button("Share e-mail", Press.EMAIL)
         case {"content_type": "text", "title": str(title), "payload": str(payload)} if title:
             if len(title) > MAX_TITLE or len(payload) > MAX_PAYLOAD:
                 raise bad(f"Quick reply: title at most {MAX_TITLE}, payload at most {MAX_PAYLOAD} characters")

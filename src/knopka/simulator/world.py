@@ -42,6 +42,7 @@ class Press(StrEnum):
     SAY = "say"
     LINK = "link"
     PHONE = "phone"
+    EMAIL = "email"
     LOCATION = "location"
 
 
@@ -72,6 +73,10 @@ class Person:
     @property
     def username(self) -> str:
         return f"person{self.number}"
+
+    @property
+    def email(self) -> str:
+        return f"{self.username}@mail.example"
 
 
 @dataclass(frozen=True, slots=True)
