@@ -53,6 +53,7 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     ),
     "messages after": (conversations._MESSAGES_AFTER, PAGE | {"conversation_id": 1, "after_seq": 1}),
     "messages before": (conversations._MESSAGES_BEFORE, PAGE | {"conversation_id": 1, "before_seq": 1}),
+    "messages with buttons": (conversations._WITH_BUTTONS, ACCOUNT | {"conversation_id": 1}),
     "a message by its key": (
         conversations._FIND_MESSAGE,
         ACCOUNT | {"conversation_id": 1, "direction": "in", "key": "a"},

@@ -93,12 +93,21 @@ SCHEMAS: Mapping[str, Schema] = {
             "seq": NUMBER,
             "direction": {"enum": ["in", "out", "system"]},
             "author": _shape(
-                {"kind": {"enum": ["visitor", "operator", "system"]}, "name": _or_null(ANY_TEXT)}
+                {"kind": {"enum": ["visitor", "operator", "bot", "system"]}, "name": _or_null(ANY_TEXT)}
             ),
             "text": ANY_TEXT,
+            "buttons": _list(_list(_ref("Button"))),
             "key": ANY_TEXT,
             "state": {"enum": ["waiting", "sent", "delivered", "read", "failed", "uncertain"]},
             "created_at": NUMBER,
+        }
+    ),
+    "Button": _shape(
+        {
+            "option": NUMBER,
+            "label": ANY_TEXT,
+            "url": _or_null(ANY_TEXT),
+            "asks": _or_null({"enum": ["phone", "email"]}),
         }
     ),
     "Chat": _shape(
@@ -216,7 +225,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "Take a message",
         {201: _shape({"conversation": _ref("Chat"), "message": _ref("Message")})},
         _shape(
-            {"key": KEY, "text": _text(1, 10_000)}, {"visit": _or_null(VISIT), "page": _or_null(_ref("Page"))}
+            {"key": KEY, "text": _text(1, 10_000)},
+            {
+                "visit": _or_null(VISIT),
+                "page": _or_null(_ref("Page")),
+                "pressed": _or_null(_shape({"message_id": NUMBER, "option": NUMBER})),
+            },
         ),
         access="chat",
     ),
