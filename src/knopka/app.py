@@ -72,10 +72,10 @@ class CatalogCache:
         self._database = database
         self._catalog = catalog
         self._reading: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
         self._is_stale = False
         self.on_change: Callable[[], None] = lambda: None
 
-        self._lock = asyncio.Lock()
     def get(self) -> Catalog:
         return self._catalog
 

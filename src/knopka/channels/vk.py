@@ -22,8 +22,8 @@ from knopka.channels._json import (
     get_number,
     get_text,
     hash_node,
-    read_object,
     read_answer,
+    read_object,
 )
 from knopka.domain.errors import (
     BadRequest,

@@ -24,8 +24,8 @@ from knopka.domain.crm import ContactId, Lead, NameOrigin
 from knopka.domain.errors import KnopkaError
 from knopka.domain.field_meta import RawValue
 from knopka.domain.field_values import read_values
-from knopka.domain.messaging import (
 from knopka.domain.incoming import bound_event
+from knopka.domain.messaging import (
     AttachmentKind,
     Capabilities,
     ChannelEvent,

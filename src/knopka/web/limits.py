@@ -115,9 +115,6 @@ class Counter:
             self.forgotten += 1
         self._now[key] = used + cost
 
-    def _turn(self) -> float:
-        """Begin a new period when it is time; give the share of the previous one that still counts."""
-        periods = self.clock() / self.rate.seconds
     def look(self, key: str, cost: int = 1) -> int:
         """What this caller has used of the present period. Raises TooMany when `cost` more is too much."""
         share = self._turn()
@@ -127,6 +124,9 @@ class Counter:
             raise TooMany("Too many calls; come again later.", self._wait(key, used, cost, share))
         return used
 
+    def _turn(self) -> float:
+        """Begin a new period when it is time; give the share of the previous one that still counts."""
+        periods = self.clock() / self.rate.seconds
         period = int(periods)
         if period != self._period:
             self._before = self._now if period == self._period + 1 else {}
@@ -152,19 +152,19 @@ class Counters:
     limits: Limits
     meta_per_visit: Counter = field(init=False)
     meta_per_address: Counter = field(init=False)
+    qr_per_address: Counter = field(init=False)
     tokens_per_address: Counter = field(init=False)
     tokens_per_button: Counter = field(init=False)
     messages_per_visitor: Counter = field(init=False)
-    qr_per_address: Counter = field(init=False)
     reads_per_visitor: Counter = field(init=False)
     sign_ins_per_account: Counter = field(init=False)
     sign_ins_per_address: Counter = field(init=False)
     reports_per_address: Counter = field(init=False)
     webhooks_per_channel: Counter = field(init=False)
+    refused_webhooks_per_address: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         for name in COUNTED:
-    refused_webhooks_per_address: Counter = field(init=False)
             setattr(self, name, Counter(getattr(self.limits, name)))
 
     def by_name(self) -> Iterator[tuple[str, Counter]]:
