@@ -35,7 +35,7 @@ from knopka.platforms import PLATFORMS, Apis, ChannelShelf, Platform
 from knopka.services import demo as services_demo
 from knopka.services.cards import WAITING_TIMER
 from knopka.services.catalog import ensure_account, load_catalog
-from knopka.services.channels import Connector, start_channels
+from knopka.services.channels import Connector, reseal_channels, start_channels
 from knopka.services.courier import Courier
 from knopka.services.expiry import expire_waiting
 from knopka.services.jobs import Handler, InStore, Worker, WorkerLimits
@@ -208,7 +208,7 @@ class Switchboard:
         base_url: str,
         platforms: Mapping[ChannelKind, Platform] = PLATFORMS,
     ) -> None:
-        self.vault = Vault(read_secret_key(settings))
+        self.vault = open_vault(settings)
         self.apis = Apis(api_addresses(settings), platforms)
         self.shelf = ChannelShelf(catalogs.get, self.vault, self.apis)
         self.files = open_files(settings.files, settings.data_dir, connect_to)
@@ -219,6 +219,7 @@ class Switchboard:
             self.apis.parameters_of,
             partial(webhook_url, self.apis, base_url),
             catalogs.reload,
+            read_limits(settings).channels,
         )
         folder = settings.data_dir / "incoming"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -437,6 +438,7 @@ async def set_up(settings: Settings, base_url: str, *, demo: bool) -> DemoDoor |
     database = await Database.open(settings.store_url)
     try:
         await database.write(start_retention, key=("account", 1))
+        await database.write(reseal_channels, open_vault(settings), key=("account", 1))
         await database.write(start_channels, key=("account", 1))
         if not demo:
             await database.write(ensure_account, **FIRST_ACCOUNT, key=("account", 1))
@@ -550,10 +552,19 @@ def read_limits(settings: Settings) -> Limits:
         raise InvalidInput(Fault("KNOPKA_LIMITS", "unreadable", f"cannot be read: {error}")) from error
 
 
+def open_vault(settings: Settings) -> Vault:
+    """What seals with this server's key, and opens what an earlier one has sealed."""
+    return Vault(read_secret_key(settings), *map(_hash_key, settings.secret_key_old))
+
+
+def _hash_key(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
 def read_secret_key(settings: Settings) -> bytes:
     """Give the key that signs; without a setting it is made once, in a file for us alone (S-SEC-04)."""
     if settings.secret_key:
-        return hashlib.sha256(settings.secret_key.encode()).digest()
+        return _hash_key(settings.secret_key)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = settings.data_dir / KEY_FILE
     with contextlib.suppress(FileExistsError):
@@ -565,7 +576,7 @@ def read_secret_key(settings: Settings) -> bytes:
     key = path.read_text().strip()
     if len(key) < 64:
         raise InvalidInput(Fault(str(path), "short_key", "is not whole; delete it to have a new key made"))
-    return hashlib.sha256(key.encode()).digest()
+    return _hash_key(key)
 
 
 def demo_settings(settings: Settings) -> Settings:

@@ -30,8 +30,8 @@ NAME = "The tea shop"
 # These secrets open nothing but the simulator of this very process.
 SAMPLES: Mapping[ChannelKind, Sample] = {
     ChannelKind.TELEGRAM: Sample(
-        TelegramAccount("100200300:demo-token-of-the-simulator", "tea_shop_bot", NAME),
-        {"token": "100200300:demo-token-of-the-simulator"},
+        TelegramAccount("100200300:demo-token-of-the-simulator-only", "tea_shop_bot", NAME),
+        {"token": "100200300:demo-token-of-the-simulator-only"},
         "/telegram",
         "/open/telegram",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from knopka.domain.errors import Fault, InvalidInput
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PREFIX = "KNOPKA_"
-SECRETS = frozenset({"DATABASE_URL", "SECRET_KEY", "BUS_URL", "SMTP_URL", "FILES"})
+SECRETS = frozenset({"DATABASE_URL", "SECRET_KEY", "SECRET_KEY_OLD", "BUS_URL", "SMTP_URL", "FILES"})
 """Settings that may hold a secret: each is also read from the file that `KNOPKA_<NAME>_FILE` names."""
 FOREIGN = ("KNOPKA_CHROMIUM", "KNOPKA_BUILD_", "KNOPKA_TEST_")
 """Names (or, ending in _, their beginnings) that belong to the build and the tests."""
@@ -24,11 +24,11 @@ MIN_SECRET = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set; docs/settings.md has a heading for each."""
+    """Everything that can be set; docs/settings.md has a heading for each. Its repr tells no secret."""
 
     data_dir: Path = Path("knopka-data")
     """Where the SQLite store, the key file and the backups live."""
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
     """sqlite:///path or postgresql://…; empty: SQLite in the data directory."""
     base_url: str = ""
     """Where browsers reach us, https://host[:port]; `serve` insists on it, the demo makes its own."""
@@ -38,29 +38,31 @@ class Settings:
     """The address we listen on."""
     port: int = 8000
     """The port we listen on; 0 lets the system choose."""
-    secret_key: str = ""
-    """Signs chat tokens; at least 32 characters. Empty: a key file of mode 0600 in the data directory."""
-    bus_url: str = ""
+    secret_key: str = field(default="", repr=False)
+    """Signs chat tokens and seals secrets; 32 characters or more. Empty: a key file in the data directory."""
+    secret_key_old: tuple[str, ...] = field(default=(), repr=False)
+    """Earlier keys, separated by commas: what they sealed is sealed anew with the present one at start."""
+    bus_url: str = field(default="", repr=False)
     """Joins several processes; empty: within this process, or LISTEN/NOTIFY on PostgreSQL."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose X-Forwarded-For we believe: addresses or networks, separated by commas."""
     limits: Path | None = None
     """A TOML file with other limits than the built-in ones."""
-    files: str = ""
+    files: str = field(default="", repr=False)
     """Where uploaded files go: a folder or an S3 address; empty: a folder in the data directory."""
     log_level: str = "info"
     """debug, info, warning or error."""
-    smtp_url: str = ""
+    smtp_url: str = field(default="", repr=False)
     """The mail server, smtp://user:password@host:port."""
-    telegram_api: str = ""
+    telegram_api: str = field(default="", repr=False)
     """Another address for Telegram's Bot API; its host joins the closed list for that platform alone."""
-    graph_api: str = ""
+    graph_api: str = field(default="", repr=False)
     """The same for Meta's Graph API."""
-    viber_api: str = ""
+    viber_api: str = field(default="", repr=False)
     """The same for Viber's API."""
-    vk_api: str = ""
+    vk_api: str = field(default="", repr=False)
     """The same for VK's API."""
-    amocrm_api: str = ""
+    amocrm_api: str = field(default="", repr=False)
     """The same for amoCRM's API."""
 
     @classmethod
@@ -159,6 +161,10 @@ def _secret_key(text: str) -> str:
     return text
 
 
+def _older_keys(text: str) -> tuple[str, ...]:
+    return tuple(_secret_key(part.strip()) for part in text.split(",") if part.strip())
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     found: list[Network] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -187,6 +193,7 @@ PARSERS: Mapping[str, Callable[[str], object]] = {
     "HOST": str,
     "PORT": _port,
     "SECRET_KEY": _secret_key,
+    "SECRET_KEY_OLD": _older_keys,
     "BUS_URL": _any_url("nats", "tls", "postgresql"),
     "TRUSTED_PROXIES": _networks,
     "LIMITS": Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from knopka.app import set_up
 from knopka.cli import questions
-from tests.cli.conftest import Answer, Shell
+from knopka.settings import Settings
+from tests.cli.conftest import BASE_URL, Answer, Shell
 
 SNIPPET = "{id: 10211, hash: '0f1e2d3c4b5a69788796a5b4c3d2e1f0', locale: 'ru'}"
+TOKEN = "1:nobody-has-ever-given-this-token-to"
 Usage = namedtuple("Usage", "total used free")
 LOCAL = {
     "KNOPKA_BASE_URL": "https://chat.shop.example",
@@ -170,7 +174,7 @@ def test_people_are_told_as_well(shell: Shell) -> None:
 
 def test_a_broken_channel_is_found_with_its_fix(healthy: Shell) -> None:
     nobody = {"KNOPKA_TELEGRAM_API": "http://127.0.0.1:9"}
-    healthy("channel", "add", "telegram", "--token", "1:not-a-bots", "--json", **nobody)
+    healthy("channel", "add", "telegram", "--token", TOKEN, "--json", **nobody)
     found = {one["name"]: one for one in json.loads(healthy("check", "--json").out)["findings"]}
     assert found["channel 1"]["state"] == "fault"
     assert found["channel 1"]["message"] == "Telegram: The platform gives no answer."
@@ -179,8 +183,28 @@ def test_a_broken_channel_is_found_with_its_fix(healthy: Shell) -> None:
 
 def test_S_SEC_01_secrets_sealed_with_another_key_are_found(healthy: Shell) -> None:
     nobody = {"KNOPKA_TELEGRAM_API": "http://127.0.0.1:9"}
-    healthy("channel", "add", "telegram", "--token", "1:not-a-bots", "--json", **nobody)
+    healthy("channel", "add", "telegram", "--token", TOKEN, "--json", **nobody)
     other = {"KNOPKA_SECRET_KEY": "f3b1c5d7" * 8}
-    found = {one["name"]: one for one in json.loads(healthy("check", "--json", **other).out)["findings"]}
+    found = findings(healthy("check", "--json", **other))
+    assert found["channel 1"]["state"] == "fault"
     assert "KNOPKA_SECRET_KEY is not the one" in found["channel 1"]["message"]
-    assert "1:not-a-bots" not in healthy("channel", "list", "--json", **nobody).out
+    assert "knopka channel change telegram 1" in found["channel 1"]["fix"]
+    assert TOKEN not in healthy("channel", "list", "--json", **nobody).out
+
+
+def test_S_SEC_01_an_earlier_key_is_told_as_needed_until_a_start_has_sealed_anew(healthy: Shell) -> None:
+    nobody = {"KNOPKA_TELEGRAM_API": "http://127.0.0.1:9"}
+    healthy("channel", "add", "telegram", "--token", TOKEN, "--json", **nobody)
+    key = (healthy.data_dir / "secret.key").read_text()
+    moved = Shell(
+        {**healthy.environment, "KNOPKA_SECRET_KEY": "f3b1c5d7" * 8, "KNOPKA_SECRET_KEY_OLD": key, **nobody}
+    )
+    found = findings(moved("check", "--json"))
+    assert found["channel 1"]["message"] == "Telegram: The platform gives no answer."
+    assert found["earlier keys"]["state"] == "warning"
+    asyncio.run(set_up(Settings.from_env(moved.environment), BASE_URL, demo=False))
+    found = findings(moved("check", "--json"))
+    assert found["earlier keys"]["state"] == "ok"
+    assert "remove it" in found["earlier keys"]["message"]
+    del moved.environment["KNOPKA_SECRET_KEY_OLD"]
+    assert findings(moved("check", "--json"))["channel 1"] == found["channel 1"]

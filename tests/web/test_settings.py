@@ -11,6 +11,7 @@ import pytest
 from knopka.domain.errors import InvalidInput
 from knopka.settings import PARSERS, SECRETS, Settings
 
+APIS = ("TELEGRAM", "GRAPH", "VIBER", "VK", "AMOCRM")
 KEY = "8f3b1c0a9d7e6254" * 2
 
 
@@ -93,6 +94,36 @@ def test_a_file_that_cannot_be_read_is_a_fault_of_its_setting() -> None:
 @pytest.mark.parametrize("key", ["short", "a" * 64, "change-me-change-me-change-me-0123456789"])
 def test_S_SEC_04_a_short_or_sample_key_is_refused(key: str) -> None:
     assert "KNOPKA_SECRET_KEY" in faults_of({"KNOPKA_SECRET_KEY": key})
+
+
+def test_S_SEC_01_earlier_keys_are_a_list_and_each_is_judged() -> None:
+    other = "0a1b2c3d4e5f6789" * 2
+    given = Settings.from_env({"KNOPKA_SECRET_KEY_OLD": f"{KEY}, {other},"})
+    assert given.secret_key_old == (KEY, other)
+    assert "at least 32" in faults_of({"KNOPKA_SECRET_KEY_OLD": f"{KEY},short"})["KNOPKA_SECRET_KEY_OLD"]
+
+
+def test_S_SEC_01_earlier_keys_are_read_from_a_file_too(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"{KEY}\n")
+    given = Settings.from_env({"KNOPKA_SECRET_KEY_OLD_FILE": str(tmp_path / "keys")})
+    assert given.secret_key_old == (KEY,)
+
+
+def test_S_SEC_05_a_repr_of_the_settings_tells_no_secret() -> None:
+    word = "7d3fcanary9e1b5a"
+    given = {
+        "DATABASE_URL": f"postgresql://knopka:{word}@db.example/knopka",
+        "SECRET_KEY": f"{word}{KEY}",
+        "SECRET_KEY_OLD": f"{KEY}{word}",
+        "BUS_URL": f"nats://knopka:{word}@bus.example",
+        "SMTP_URL": f"smtp://knopka:{word}@mail.example",
+        "FILES": f"s3://id:{word}@files.example/bucket",
+        **{f"{name}_API": f"https://knopka:{word}@api.example" for name in APIS},
+    }
+    settings = Settings.from_env({f"KNOPKA_{name}": value for name, value in given.items()})
+    assert all(word in str(getattr(settings, name.lower())) for name in given)
+    assert word not in f"{settings!r} {settings}"
+    assert set(given) >= SECRETS
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ from knopka.domain.errors import (
 from knopka.domain.formatting import to_plain
 from knopka.domain.messaging import (
     CODE,
+    DIGITS,
     SHORT,
+    SWITCH,
     AttachmentKind,
     Button,
     Capabilities,
@@ -72,6 +74,8 @@ FIELDS = (
     "standby",
 )  # fmt: skip
 GREETING = "Здравствуйте!"
+GREETING_MOST = 200
+"""As much as an address and its QR code hold beside the rest."""
 
 MOST_PAYLOAD = 1000
 RATE_PAUSE = 60.0
@@ -105,20 +109,31 @@ class Messenger:
         asks_phone=True,
     )
     parameters: tuple[Parameter, ...] = (
-        Parameter("page_id", "The Page's number: its About section, “Page transparency”."),
+        Parameter("page_id", "The Page's number: its About section, “Page transparency”.", form=DIGITS),
         Parameter(
             "page_token",
             "developers.facebook.com, your app, Messenger, Generate access tokens.",
             is_secret=True,
         ),
         Parameter("app_secret", "developers.facebook.com, your app, App settings, Basic.", is_secret=True),
-        Parameter("app_id", "The same place; with it the webhook is entered for you.", is_required=False),
+        Parameter(
+            "app_id",
+            "The same place; with it the webhook is entered for you.",
+            is_required=False,
+            form=DIGITS,
+        ),
         Parameter(
             "human_agent",
             "“on” if Meta has approved Human Agent for the app: operators may answer for 7 days.",
             is_required=False,
+            form=SWITCH,
         ),
-        Parameter("greeting", "The words in the visitor's input; else “Здравствуйте!”.", is_required=False),
+        Parameter(
+            "greeting",
+            "The words in the visitor's input; else “Здравствуйте!”.",
+            is_required=False,
+            units_most=GREETING_MOST,
+        ),
     )
 
     def __init__(self, config: ChannelConfig, api: Api) -> None:
@@ -227,7 +242,7 @@ class Messenger:
             return SetupReport("", findings=(refused,))
         values = {name: get_text(answer.body, name) for name in ("name", "username")}
         closed = () if webhook_url else (Finding(Level.BROKEN, "needs_public_address"),)
-        return SetupReport(values["name"], values, closed)
+        return SetupReport(values["name"], values, closed, account=self._page_id)
 
     async def _subscribe_page(self) -> Answer:
         query = {"subscribed_fields": ",".join(FIELDS)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -48,6 +49,7 @@ from knopka.domain.messaging import (
     EntryToken,
     EventKind,
     Finding,
+    Form,
     HttpReply,
     InAttachment,
     Level,
@@ -71,6 +73,10 @@ MOST_POLLED = 100
 MOST_PAYLOAD = 64
 """Bytes of a button's callback_data (Bot API, InlineKeyboardButton)."""
 MANY_PENDING = 100
+TOKEN = Form(
+    r"[0-9]{1,20}:[A-Za-z0-9_-]{30,100}",
+    "the bot's number, a colon, and 30 or more letters, digits, - and _",
+)
 
 _START = re.compile(r"/start(?:@\w+)?(?:\s+(\S{1,64}))?\s*")
 """A START button sends this; 64 characters are all that a link can carry (Telegram, deep linking)."""
@@ -97,7 +103,12 @@ class Telegram:
         asks_phone=True,
     )
     parameters: tuple[Parameter, ...] = (
-        Parameter("token", "From @BotFather: /newbot, or /token for a bot that is there.", is_secret=True),
+        Parameter(
+            "token",
+            "From @BotFather: /newbot, or /token for a bot that is there.",
+            is_secret=True,
+            form=TOKEN,
+        ),
     )
 
     def __init__(self, config: ChannelConfig, api: Api) -> None:
@@ -157,12 +168,12 @@ class Telegram:
 
     async def setup(self, webhook_url: str) -> SetupReport:
         try:
-            title, values = await self._introduce()
+            bot = await self._introduce()
         except ChannelBroken as error:
             return _report_bad_token(error)
         if not webhook_url:
             await self._ask("deleteWebhook")
-            return SetupReport(title, values, (Finding(Level.OK, "polling"),))
+            return replace(bot, findings=(Finding(Level.OK, "polling"),))
         await self._ask(
             "setWebhook",
             url=webhook_url,
@@ -170,24 +181,24 @@ class Telegram:
             allowed_updates=UPDATES,
             max_connections=40,
         )
-        return SetupReport(title, values, (Finding(Level.OK, "webhook_set"),))
+        return replace(bot, findings=(Finding(Level.OK, "webhook_set"),))
 
     async def check(self, webhook_url: str) -> SetupReport:
         try:
-            title, values = await self._introduce()
+            bot = await self._introduce()
         except ChannelBroken as error:
             return _report_bad_token(error)
         info = await self._ask("getWebhookInfo")
-        return SetupReport(title, values, tuple(_judge_webhook(info, webhook_url)))
+        return replace(bot, findings=tuple(_judge_webhook(info, webhook_url)))
 
     async def leave(self) -> None:
         await self._ask("deleteWebhook")
 
-    async def _introduce(self) -> tuple[str, dict[str, str]]:
+    async def _introduce(self) -> SetupReport:
         """The bot's name, which also proves that the token is good."""
         bot = await self._ask("getMe")
-        username = get_text(bot, "username")
-        return f"@{username}", {"username": username, "bot_id": get_text(bot, "id")}
+        username, bot_id = get_text(bot, "username"), get_text(bot, "id")
+        return SetupReport(f"@{username}", {"username": username, "bot_id": bot_id}, account=bot_id)
 
     # --- Messages.
 

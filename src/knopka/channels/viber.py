@@ -65,6 +65,8 @@ from knopka.domain.messaging import (
 EVENTS = ("delivered", "seen", "failed", "subscribed", "unsubscribed", "conversation_started")
 """What Viber tells beside messages, which cannot be switched off."""
 GREETING = "Здравствуйте!"
+GREETING_MOST = 200
+"""As much as an address and its QR code hold beside the rest."""
 WELCOME = {
     "ru": "Здравствуйте! Напишите нам, и мы ответим здесь.",
     "en": "Hello! Write to us, and we will answer here.",
@@ -101,9 +103,17 @@ class Viber:
     parameters: tuple[Parameter, ...] = (
         Parameter("token", "partners.viber.com, your bot, Edit info, Your app key.", is_secret=True),
         Parameter(
-            "sender_name", "Who writes, at most 28 characters; else the bot's own name.", is_required=False
+            "sender_name",
+            "Who writes, at most 28 characters; else the bot's own name.",
+            is_required=False,
+            units_most=MOST_NAME,
         ),
-        Parameter("greeting", "The words in the visitor's input; else “Здравствуйте!”.", is_required=False),
+        Parameter(
+            "greeting",
+            "The words in the visitor's input; else “Здравствуйте!”.",
+            is_required=False,
+            units_most=GREETING_MOST,
+        ),
         Parameter(
             "welcome", "Said when the chat is first opened; else a sentence of ours.", is_required=False
         ),
@@ -198,7 +208,8 @@ class Viber:
             found.append(Finding(Level.BROKEN, "no_uri"))
         if not webhook_url:
             found.append(Finding(Level.BROKEN, "needs_public_address"))
-        return SetupReport(values["name"], values, tuple(found)), account
+        own_id = get_text(account, "id")
+        return SetupReport(values["name"], values, tuple(found), own_id), account
 
     # --- Calls.
 

@@ -38,6 +38,7 @@ from knopka.domain.errors import (
 from knopka.domain.formatting import to_plain
 from knopka.domain.messaging import (
     CODE,
+    DIGITS,
     AttachmentKind,
     Button,
     Capabilities,
@@ -98,7 +99,9 @@ class VK:
     )
     parameters: tuple[Parameter, ...] = (
         Parameter(
-            "group_id", "The community's number: Manage, API usage, or the address vk.com/club<number>."
+            "group_id",
+            "The community's number: Manage, API usage, or the address vk.com/club<number>.",
+            form=DIGITS,
         ),
         Parameter(
             "token",
@@ -220,10 +223,10 @@ class VK:
         return {"confirmation": get_text(answer, "code")}
 
     async def setup(self, webhook_url: str) -> SetupReport:
-        title, values = await self._introduce()
+        group = await self._introduce()
         if not webhook_url:
-            return SetupReport(title, values, (NEEDS_ADDRESS,))
-        values |= await self.prepare()
+            return replace(group, findings=(NEEDS_ADDRESS,))
+        values = {**group.values, **await self.prepare()}
         # VK may ask for the code while the server is still being added.
         self._learn(values)
         server_id = await self._place_server(webhook_url)
@@ -237,13 +240,14 @@ class VK:
             api_version=VERSION,
             **on,
         )
-        return SetupReport(title, values, (_judge_server(await self._find_server(webhook_url)),))
+        stands = _judge_server(await self._find_server(webhook_url))
+        return replace(group, values=values, findings=(stands,))
 
     async def check(self, webhook_url: str) -> SetupReport:
-        title, values = await self._introduce()
+        group = await self._introduce()
         if not webhook_url:
-            return SetupReport(title, values, (NEEDS_ADDRESS,))
-        return SetupReport(title, values, (_judge_server(await self._find_server(webhook_url)),))
+            return replace(group, findings=(NEEDS_ADDRESS,))
+        return replace(group, findings=(_judge_server(await self._find_server(webhook_url)),))
 
     async def leave(self) -> None:
         server_id = self._config.values.get("server_id", "")
@@ -253,13 +257,13 @@ class VK:
     def _learn(self, values: Mapping[str, str]) -> None:
         self._config = replace(self._config, values={**self._config.values, **values})
 
-    async def _introduce(self) -> tuple[str, dict[str, str]]:
+    async def _introduce(self) -> SetupReport:
         """The community's name, which also proves that the token is good."""
         answer = await self._ask("groups.getById", group_id=self._group_id)
         found = get_dicts(answer, "groups") or get_dicts({"groups": answer}, "groups")
         group = found[0] if found else {}
-        values = {"screen_name": get_text(group, "screen_name")}
-        return get_text(group, "name") or f"club{self._group_id}", values
+        title = get_text(group, "name") or f"club{self._group_id}"
+        return SetupReport(title, {"screen_name": get_text(group, "screen_name")}, account=self._group_id)
 
     async def _find_server(self, webhook_url: str) -> dict[str, Any]:
         answer = await self._ask("groups.getCallbackServers", group_id=self._group_id)

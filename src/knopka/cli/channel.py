@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from knopka.app import api_addresses, read_secret_key, webhook_url
+from knopka.app import api_addresses, open_vault, read_limits, webhook_url
 from knopka.cli import store
-from knopka.cli.output import ID, json_option, print_json, print_table
+from knopka.cli.output import ID, json_option, print_json, print_line, print_table
 from knopka.db.channels import list_log
 from knopka.db.clock import to_ms
 from knopka.db.database import Database
@@ -21,10 +22,11 @@ from knopka.domain.messaging import NAMES, ChannelKind, Finding, Level, Paramete
 from knopka.platforms import PLATFORMS, Apis
 from knopka.services.catalog import load_catalog
 from knopka.services.channels import LINK_BASE, Connector
-from knopka.services.vault import Vault
 
 T = TypeVar("T")
 MOST_LINES = 50
+MOST_SECRET = 2_000
+"""Characters of a file that are read; a longer secret is refused."""
 
 
 @click.group()
@@ -40,16 +42,32 @@ def add() -> None:
     """
 
 
-def _add_command(kind: ChannelKind, parameters: tuple[Parameter, ...]) -> click.Command:
-    """The command of one messenger, with an option for each thing that it asks for."""
-    options: list[click.Parameter] = [
-        click.Option(
-            [f"--{parameter.name.replace('_', '-')}", parameter.name],
-            required=False,
-            help=parameter.hint + ("" if parameter.is_required else " May be left out."),
-        )
-        for parameter in parameters
-    ]
+@channel.group()
+def change() -> None:
+    """Give a channel another token, another account or other words.
+
+    What is left out stays. What the platform does not take changes nothing.
+    """
+
+
+def _options(parameters: tuple[Parameter, ...]) -> list[click.Parameter]:
+    """An option for each thing that a messenger asks for, and of a secret one more: the file it stands in."""
+    options: list[click.Parameter] = []
+    for parameter in parameters:
+        flag = _flag(parameter.name)
+        end = "" if parameter.is_required else " May be left out."
+        options.append(click.Option([flag, parameter.name], required=False, help=parameter.hint + end))
+        if parameter.is_secret:
+            place = (
+                f"The file that {flag} stands in, or - for standard input; no history of commands keeps it."
+            )
+            options.append(
+                click.Option(
+                    [f"{flag}-file", parameter.name + _FILE],
+                    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+                    help=place,
+                )
+            )
     options.append(
         click.Option(
             ["--button", "buttons"], multiple=True, metavar="ID",
@@ -58,47 +76,113 @@ def _add_command(kind: ChannelKind, parameters: tuple[Parameter, ...]) -> click.
     )  # fmt: skip
     options.append(click.Option(["--link-base", LINK_BASE], hidden=True))
     options.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON instead of words."))
-
-    def run(buttons: tuple[str, ...], as_json: bool, **given: str | None) -> None:
-        _add(kind, parameters, buttons, given, as_json=as_json)
-
-    return click.Command(kind.value, params=options, callback=run, help=f"Connect {NAMES[kind]}.")
+    return options
 
 
-def _add(
-    kind: ChannelKind,
-    parameters: tuple[Parameter, ...],
-    buttons: tuple[str, ...],
-    given: Mapping[str, str | None],
-    *,
-    as_json: bool,
-) -> None:
-    values = {name: text for name, text in given.items() if text is not None}
-    for parameter in parameters:
-        if parameter.is_required and parameter.name not in values:
-            values[parameter.name] = click.prompt(
-                f"{parameter.name} ({parameter.hint})", hide_input=parameter.is_secret, err=True
+def _add_command(kind: ChannelKind, parameters: tuple[Parameter, ...]) -> click.Command:
+    def run(buttons: tuple[str, ...], as_json: bool, **given: Any) -> None:
+        values = _read_values(parameters, given)
+        for parameter in parameters:
+            if parameter.is_required and parameter.name not in values:
+                values[parameter.name] = click.prompt(
+                    f"{parameter.name} ({parameter.hint})", hide_input=parameter.is_secret, err=True
+                )
+        source_ids = _find_buttons(buttons)
+        _tell(lambda connector: connector.add(kind, values, source_ids), as_json=as_json)
+
+    return click.Command(
+        kind.value, params=_options(parameters), callback=run, help=f"Connect {NAMES[kind]}."
+    )
+
+
+def _change_command(kind: ChannelKind, parameters: tuple[Parameter, ...]) -> click.Command:
+    def run(channel_id: int, buttons: tuple[str, ...], as_json: bool, **given: Any) -> None:
+        found = _find(channel_id)
+        if found.kind is not kind:
+            raise InvalidInput(
+                Fault("ID", "other_kind", f"channel {channel_id} is one of {NAMES[found.kind]}")
             )
-    source_ids = _find_buttons(buttons)
-    setup, address, token = _with_connector(lambda connector: _connect(connector, kind, values, source_ids))
+        values, source_ids = _read_values(parameters, given), _find_buttons(buttons)
+        _tell(
+            lambda connector: connector.change(
+                found, values, source_ids=source_ids, keeps_sources=not buttons
+            ),
+            as_json=as_json,
+        )
+
+    return click.Command(
+        kind.value,
+        params=[click.Argument(["channel_id"], type=ID, metavar="ID"), *_options(parameters)],
+        callback=run,
+        help=f"Change a channel of {NAMES[kind]}.",
+    )
+
+
+_FILE = "_file"
+
+
+def _read_values(parameters: tuple[Parameter, ...], given: Mapping[str, Any]) -> dict[str, str]:
+    """What was given by name, a secret also by its file."""
+    files = {
+        parameter.name: given[parameter.name + _FILE]
+        for parameter in parameters
+        if given.get(parameter.name + _FILE) is not None
+    }
+    names = {LINK_BASE, *(parameter.name for parameter in parameters)}
+    values = {name: text for name, text in given.items() if name in names and text is not None}
+    twice = [name for name in files if name in values]
+    from_stdin = [name for name, path in files.items() if path == "-"]
+    faults = [
+        Fault(_flag(name), "given_twice", "is given both by its value and by its file") for name in twice
+    ]
+    if len(from_stdin) > 1:
+        faults.append(
+            Fault(f"{_flag(from_stdin[1])}-file", "given_twice", "standard input holds one secret only")
+        )
+    if faults:
+        raise InvalidInput(*faults)
+    return values | {name: _read_secret(path) for name, path in files.items()}
+
+
+def _read_secret(path: str) -> str:
+    with click.open_file(path, encoding="utf-8-sig", errors="replace") as file:
+        secret: str = file.read(MOST_SECRET)
+    return secret.strip()
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _at_its_option(fault: Fault) -> Fault:
+    """The fault at what was typed, and not at its place in a body."""
+    _, mark, name = fault.path.partition("$.values.")
+    return replace(fault, path=_flag(name)) if mark else fault
+
+
+def _tell(job: Callable[[Connector], Awaitable[ChannelSetup]], *, as_json: bool) -> None:
+    """Set a channel up, and say how it stands and what is left to do."""
+    try:
+        setup, address, token = _with_connector(lambda connector: _connect(connector, job))
+    except InvalidInput as error:
+        raise InvalidInput(*map(_at_its_option, error.faults)) from None
     if as_json:
         state = setup.state.value
         print_json({"id": setup.id, "kind": setup.kind.value, "webhook_url": address, "state": state})
     else:
-        click.echo(
-            f"{NAMES[kind]} {setup.title or '(no name yet)'} is channel {setup.id}: {setup.state.value}"
-        )
+        title = setup.title or "(no name yet)"
+        print_line(f"{NAMES[setup.kind]} {title} is channel {setup.id}: {setup.state.value}")
         _say_findings(setup)
         if token is not None:
-            click.echo(f"    Verify token: {token}")
+            print_line(f"    Verify token: {token}")
     if setup.state is ChannelState.BROKEN:
         raise click.exceptions.Exit(1)
 
 
 async def _connect(
-    connector: Connector, kind: ChannelKind, values: Mapping[str, str], source_ids: tuple[int, ...] | None
+    connector: Connector, job: Callable[[Connector], Awaitable[ChannelSetup]]
 ) -> tuple[ChannelSetup, str | None, str | None]:
-    setup = await connector.add(kind, values, source_ids)
+    setup = await job(connector)
     view = next(view for view in await connector.list_views() if view.setup.id == setup.id)
     return view.setup, view.webhook_url, view.verify_token
 
@@ -121,6 +205,7 @@ def _find_buttons(public_ids: tuple[str, ...]) -> tuple[int, ...] | None:
 
 for _kind, _platform in PLATFORMS.items():
     add.add_command(_add_command(_kind, tuple(_platform.parameters)))
+    change.add_command(_change_command(_kind, tuple(_platform.parameters)))
 
 
 @channel.command("list")
@@ -173,7 +258,7 @@ def check(channel_id: int, as_json: bool) -> None:
         findings = [_describe(finding) for finding in setup.findings]
         print_json({"id": setup.id, "state": _state(setup), "findings": findings})
     else:
-        click.echo(f"{NAMES[setup.kind]} {setup.title}: {_state(setup)}")
+        print_line(f"{NAMES[setup.kind]} {setup.title}: {_state(setup)}")
         _say_findings(setup)
     if setup.state is ChannelState.BROKEN:
         raise click.exceptions.Exit(1)
@@ -208,7 +293,7 @@ def remove(channel_id: int, as_json: bool) -> None:
     if as_json:
         print_json({"removed": found.id})
     else:
-        click.echo(f"{NAMES[found.kind]} {found.title} was removed.")
+        print_line(f"{NAMES[found.kind]} {found.title} was removed.")
 
 
 def _find(channel_id: int) -> ChannelSetup:
@@ -237,9 +322,9 @@ def _say_findings(setup: ChannelSetup) -> None:
     for finding in setup.findings:
         message, fix = explain(finding.code, "en")
         detail = f" ({finding.detail})" if finding.detail else ""
-        click.echo(f"  {finding.level.value}: {message}{detail}")
+        print_line(f"  {finding.level.value}: {message}{detail}")
         if fix and finding.level is not Level.OK:
-            click.echo(f"    {fix}")
+            print_line(f"    {fix}")
 
 
 def _with_connector(job: Callable[[Connector], Awaitable[T]]) -> T:
@@ -252,9 +337,16 @@ def _with_connector(job: Callable[[Connector], Awaitable[T]]) -> T:
     async def run(database: Database) -> T:
         apis = Apis(api_addresses(settings))
         address = partial(webhook_url, apis, settings.base_url)
-        vault = Vault(read_secret_key(settings))
+        connector = Connector(
+            database,
+            open_vault(settings),
+            apis.make,
+            apis.parameters_of,
+            address,
+            most=read_limits(settings).channels,
+        )
         try:
-            return await job(Connector(database, vault, apis.make, apis.parameters_of, address))
+            return await job(connector)
         finally:
             await apis.close()
 

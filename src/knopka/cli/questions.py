@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from knopka.app import KEY_FILE, read_limits, read_secret_key
+from knopka.app import KEY_FILE, open_vault, read_limits
 from knopka.cli.store import read_settings
 from knopka.db import postgres
 from knopka.db.database import Database, Transaction, UnsafeStore
@@ -242,7 +242,8 @@ def look_at_channels(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     """How each channel stood when it was looked at last, and whether our key still opens its secrets."""
     if not catalog.channels:
         return
-    vault = Vault(read_secret_key(settings))
+    vault = open_vault(settings)
+    yield from _look_at_older_keys(settings, catalog, vault)
     for channel in catalog.channels.values():
         name = f"channel {channel.id}"
         told = f"{NAMES[channel.kind]} {channel.title}".strip()
@@ -250,7 +251,10 @@ def look_at_channels(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
         try:
             read_config(vault, channel)
         except KnopkaError as error:
-            fix = "Bring the earlier key back, or enter the channel's secrets anew."
+            fix = (
+                "Bring the earlier key back in KNOPKA_SECRET_KEY_OLD, or enter the secrets again: "
+                f"knopka channel change {channel.kind.value} {channel.id}"
+            )
             yield Finding(name, "fault", f"{told}: {error.message}", fix)
             continue
         if not channel.is_enabled:
@@ -261,6 +265,18 @@ def look_at_channels(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             message, fix = explain(worst.code, "en")
             state: State = "fault" if worst.level is Level.BROKEN else "warning"
             yield Finding(name, state, f"{told}: {message}", fix)
+
+
+def _look_at_older_keys(settings: Settings, catalog: Catalog, vault: Vault) -> Iterator[Finding]:
+    """An earlier key is needed until a start has sealed everything with the present one."""
+    if not settings.secret_key_old:
+        return
+    sealed = [channel.id for channel in catalog.channels.values() if not vault.is_newest(channel.secrets)]
+    if sealed:
+        message = f"The secrets of {len(sealed)} channels are not sealed with the present key yet."
+        yield Finding("earlier keys", "warning", message, "Start the server once: it seals them anew.")
+    else:
+        yield Finding("earlier keys", "ok", "Nothing needs KNOPKA_SECRET_KEY_OLD any more: remove it.")
 
 
 _LEVELS = (Level.OK, Level.WARNING, Level.BROKEN)

@@ -8,6 +8,10 @@ Words = tuple[str, str]
 """What it is, and what to do; the second is empty where nothing is to be done."""
 
 _EN: Mapping[str, Words] = {
+    "account_taken": (
+        "This account is connected as another channel already.",
+        "Change that one, or remove one of the two.",
+    ),
     "bad_request": (
         "The platform did not understand the set-up.",
         "Check what was entered; the detail is in the platform's words.",
@@ -49,6 +53,11 @@ _EN: Mapping[str, Words] = {
         "The platform refuses the channel.",
         "The token may have been revoked: make a new one and enter it.",
     ),
+    "secrets_lost": (
+        "The server's key is another one and does not open the channel's secrets.",
+        "Enter the secrets again, or bring the earlier key back in KNOPKA_SECRET_KEY_OLD.",
+    ),
+    "stays_as_it_was": ("The channel stays as it was.", ""),
     "token_rejected": ("The platform does not know the token.", "Copy the token again, whole, and enter it."),
     "unreachable": (
         "The platform gives no answer.",
@@ -77,6 +86,10 @@ _EN: Mapping[str, Words] = {
     ),
 }
 _RU: Mapping[str, Words] = {
+    "account_taken": (
+        "Этот аккаунт уже подключён другим каналом.",
+        "Измените тот канал или удалите один из двух.",
+    ),
     "bad_request": (
         "Платформа не поняла настройку.",
         "Проверьте введённое; подробность – словами платформы.",
@@ -118,6 +131,11 @@ _RU: Mapping[str, Words] = {
         "Платформа отказывает каналу.",
         "Возможно, токен отозван: создайте новый и введите его.",
     ),
+    "secrets_lost": (
+        "Ключ сервера сменился и не открывает секреты канала.",
+        "Введите секреты заново или верните прежний ключ в KNOPKA_SECRET_KEY_OLD.",
+    ),
+    "stays_as_it_was": ("Канал остался прежним.", ""),
     "token_rejected": ("Платформа не знает токен.", "Скопируйте токен ещё раз целиком и введите."),
     "unreachable": (
         "Платформа не отвечает.",

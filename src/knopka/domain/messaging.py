@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType, Protocol, runtime_checkable
 
+from knopka.domain.splitting import count_units
+
 ChannelId = NewType("ChannelId", int)
 OutboxKey = NewType("OutboxKey", str)
 """Names one outgoing message through all tries to send it: 32 hexadecimal digits."""
@@ -286,11 +288,28 @@ class SetupReport:
     title: str
     values: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    account: str = ""
+    """The platform's id of the bot, page or community, which tells two channels of one account; empty where
+    it was not told."""
 
     @property
     def level(self) -> Level:
         order = (Level.OK, Level.WARNING, Level.BROKEN)
         return max((finding.level for finding in self.findings), key=order.index, default=Level.OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a value must look like: an expression for the whole of it, and the same in words."""
+
+    pattern: str
+    words: str
+
+
+TEXT = Form(r".{1,1000}", "at most 1000 printable characters")
+SECRET = Form(r"[!-~]{1,1000}", "printable ASCII characters without spaces, at most 1000")
+DIGITS = Form(r"[0-9]{1,20}", "digits alone, at most 20")
+SWITCH = Form(r"(?i:on|off)", "“on” or “off”")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +321,19 @@ class Parameter:
     """Where to find it, one line."""
     is_secret: bool = False
     is_required: bool = True
+    form: Form | None = None
+    """Else SECRET of a secret, and TEXT of the rest."""
+    units_most: int | None = None
+    """UTF-16 units that the platform takes of it."""
+
+    def takes(self, text: str) -> str:
+        """Why the value cannot be the one that is asked for; empty when it can."""
+        form = self.form or (SECRET if self.is_secret else TEXT)
+        if not text.isprintable() or not re.fullmatch(form.pattern, text):
+            return f"must be {form.words}"
+        if self.units_most is not None and count_units(text) > self.units_most:
+            return f"has at most {self.units_most} characters here (an emoji counts as two)"
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from knopka.db import channels as db
 from knopka.db import conversations as db_conversations
+from knopka.db.catalog import next_id
 from knopka.db.crm import find_answer, keep_answer
 from knopka.db.database import Database, Transaction
 from knopka.db.jobs import has_job, set_timer, start_timer, wake_jobs
 from knopka.domain.catalog import ChannelSetup, ChannelState
+from knopka.domain.channel_wording import explain
 from knopka.domain.errors import (
     ChannelBroken,
     Conflict,
@@ -26,6 +30,7 @@ from knopka.domain.errors import (
     Uncertain,
 )
 from knopka.domain.messaging import (
+    NAMES,
     Channel,
     ChannelConfig,
     ChannelKind,
@@ -51,9 +56,18 @@ POLL = "poll"
 """The kind of the job that asks a platform for news where no webhook reaches us: this and the platform."""
 
 LINK_BASE = "link_base"
-"""The one value that is no parameter of a platform: where links begin when the platform is simulated."""
+"""The one value that is given and no parameter of a platform: where links begin when it is simulated."""
+OWN_ID = "account_id"
+"""The value that names the bot, page or community as its platform does: no two channels are of one."""
 
-MAX_VALUE = 1_000
+MOST_CHANNELS = 100
+LEAVE_WITHIN_S = 10.0
+"""How long the platform of an account that is left may keep its owner waiting."""
+SECRETS_LOST = Finding(Level.BROKEN, "secrets_lost")
+NOT_YET_OURS = frozenset(
+    {"webhook_removed", "webhook_elsewhere", "webhook_error", "webhook_unconfirmed", "not_subscribed"}
+)
+"""What is found of an account that is good and has yet to be set up."""
 ADDED = "channels:added"
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  # its name, not the secret
 _LEVELS = {Level.OK: ChannelState.OK, Level.WARNING: ChannelState.WARNING, Level.BROKEN: ChannelState.BROKEN}
@@ -85,13 +99,32 @@ class ChannelView:
     waiting: int
 
 
+class ChangeRefused(Conflict):
+    """The platform does not take what a working channel was to be changed to, so nothing was changed."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(say_refused(finding, "en"))
+        self.finding = finding
+
+
+def say_refused(finding: Finding, locale: str) -> str:
+    """Why a change was refused, and what to do."""
+    message, fix = explain(finding.code, locale)
+    kept, _ = explain("stays_as_it_was", locale)
+    detail = f"({finding.detail})" if finding.detail else ""
+    return " ".join(filter(None, (message, detail, fix, kept)))
+
+
 def read_config(vault: Vault, setup: ChannelSetup) -> ChannelConfig:
-    """What the channel is made of, its secrets opened. Raises a KnopkaError when the key is another one."""
-    opened = _open_secrets(vault, setup)
+    """What the channel is made of, its secrets opened. Raises WrongKey when none of our keys opens them."""
+    return _config(setup.values, _open_secrets(vault, setup))
+
+
+def _config(values: Mapping[str, str], opened: Mapping[str, str]) -> ChannelConfig:
     return ChannelConfig(
-        values={**setup.values, **{name: text for name, text in opened.items() if name != WEBHOOK_SECRET}},
+        values={**values, **{name: text for name, text in opened.items() if name != WEBHOOK_SECRET}},
         webhook_secret=opened.get(WEBHOOK_SECRET, ""),
-        link_base=setup.values.get(LINK_BASE, ""),
+        link_base=values.get(LINK_BASE, ""),
     )
 
 
@@ -127,9 +160,9 @@ def check_values(
     ]
     given = {name: text.strip() for name, text in values.items() if text.strip()}
     faults += [
-        Fault(f"$.values.{name}", "bad_value", f"a value has at most {MAX_VALUE} printable characters")
+        Fault(f"$.values.{name}", "bad_value", fault)
         for name, text in given.items()
-        if len(text) > MAX_VALUE or not text.isprintable()
+        if (fault := by_name[name].takes(text) if name in by_name else "")
     ]
     faults += [
         Fault(f"$.values.{parameter.name}", "missing", parameter.hint)
@@ -154,27 +187,96 @@ def add_channel(
     key: str,
     *,
     now: datetime,
+    account: str = "",
+    most: int = MOST_CHANNELS,
 ) -> ChannelSetup:
-    """Keep a new channel, which its platform does not know of yet. The same key again is the same channel."""
+    """Keep a new channel of this account, which its platform does not know of yet.
+
+    The same key again is the same channel. Raises Conflict when the account has
+    a channel, or there are as many as the limit allows.
+    """
     given = check_values(parameters, values)
     if not is_first(tx, ACCOUNT, ADDED, key, kind, values, source_ids, now=now):
         known = find_answer(tx, ACCOUNT, ADDED, key)
         return _get(tx, int(known["answer"]) if known is not None else 0)
-    channel_id = db.insert_channel(
-        tx, ACCOUNT, kind=kind, path=secrets.token_urlsafe(24), source_ids=source_ids, now=now
-    )
-    setup = _get(tx, channel_id)
+    next_id(tx, ACCOUNT, "channels")  # held until the end, so that of two that are added each sees the other
+    if len(db.list_channels(tx, ACCOUNT)) >= most:
+        raise Conflict(f"There are {most} channels already, which is the limit `channels` of this server.")
+    _need_unused(tx, kind, account)
     secret_names = {parameter.name for parameter in parameters if parameter.is_secret}
     opened = {name: text for name, text in given.items() if name in secret_names}
-    opened[WEBHOOK_SECRET] = secrets.token_urlsafe(32)
-    setup = replace(
-        setup,
-        values={name: text for name, text in given.items() if name not in secret_names},
-        secrets=_seal_secrets(vault, channel_id, opened),
-    )
-    db.update_channel(tx, ACCOUNT, setup, now)
-    keep_answer(tx, ACCOUNT, ADDED, key, str(channel_id))
+    plain = {name: text for name, text in given.items() if name not in secret_names}
+    found = {OWN_ID: account} if account else {}
+    setup = _insert(tx, vault, kind, {**plain, **found}, opened, source_ids, now)
+    keep_answer(tx, ACCOUNT, ADDED, key, str(setup.id))
     return setup
+
+
+def _insert(
+    tx: Transaction,
+    vault: Vault,
+    kind: ChannelKind,
+    values: Mapping[str, str],
+    opened: Mapping[str, str],
+    source_ids: tuple[int, ...] | None,
+    now: datetime,
+) -> ChannelSetup:
+    """A channel whose webhooks come to an address and with a secret that no other has had."""
+    path = secrets.token_urlsafe(24)
+    channel_id = db.insert_channel(tx, ACCOUNT, kind=kind, path=path, source_ids=source_ids, now=now)
+    sealed = _seal_secrets(vault, channel_id, {**opened, WEBHOOK_SECRET: _new_secret()})
+    setup = replace(_get(tx, channel_id), values=values, secrets=sealed)
+    db.update_channel(tx, ACCOUNT, setup, now)
+    return setup
+
+
+def find_double(tx: Transaction, kind: ChannelKind, account: str, but: int = 0) -> ChannelSetup | None:
+    """The channel that this account has already, `but` one."""
+    return next(
+        (
+            setup
+            for setup in db.list_channels(tx, ACCOUNT)
+            if account and setup.kind is kind and setup.id != but and setup.values.get(OWN_ID) == account
+        ),
+        None,
+    )
+
+
+def _need_unused(tx: Transaction, kind: ChannelKind, account: str, but: int = 0) -> None:
+    double = find_double(tx, kind, account, but)
+    if double is not None:
+        raise Conflict(f"{name_channel(double)} is of this account already. Change that one, or remove it.")
+
+
+def name_channel(setup: ChannelSetup) -> str:
+    """The channel as its owner knows it."""
+    return f"Channel {setup.id} ({' '.join(filter(None, (NAMES.get(setup.kind), setup.title)))})"
+
+
+def draw_up(
+    vault: Vault, setup: ChannelSetup, parameters: Sequence[Parameter], values: Mapping[str, str]
+) -> ChannelSetup:
+    """The channel with what was given; what is left out stays, and so does a secret that is empty.
+
+    Where our key does not open its secrets, all of them are asked for. Raises
+    InvalidInput.
+    """
+    opened = _open_or_nothing(vault, setup)
+    given = check_values(parameters, values, known={*setup.values, *opened})
+    secret_names = {parameter.name for parameter in parameters if parameter.is_secret}
+    cleared = {
+        parameter.name
+        for parameter in parameters
+        if not parameter.is_required and not values.get(parameter.name, "-").strip()
+    }
+    plain = {name: text for name, text in given.items() if name not in secret_names}
+    sealed = {WEBHOOK_SECRET: _new_secret(), **opened}
+    sealed |= {name: text for name, text in given.items() if name in secret_names}
+    return replace(
+        setup,
+        values={name: text for name, text in {**setup.values, **plain}.items() if name not in cleared},
+        secrets=_seal_secrets(vault, setup.id, sealed),
+    )
 
 
 def change_channel(
@@ -188,29 +290,98 @@ def change_channel(
     source_ids: tuple[int, ...] | None = None,
     keeps_sources: bool = True,
     is_enabled: bool | None = None,
-) -> ChannelSetup:
-    """Change what was given; what is left out stays, and so does a secret that is empty. Raises NotFound."""
-    setup = _get(tx, channel_id)
-    opened = _open_secrets(vault, setup)
-    given = check_values(parameters, values, known={*setup.values, *opened})
-    secret_names = {parameter.name for parameter in parameters if parameter.is_secret}
-    opened |= {name: text for name, text in given.items() if name in secret_names}
-    plain = {name: text for name, text in given.items() if name not in secret_names}
-    cleared = {
-        parameter.name
-        for parameter in parameters
-        if not parameter.is_required and not values.get(parameter.name, "-").strip()
-    }
+) -> tuple[ChannelSetup, ChannelSetup]:
+    """Change what was given, and tell the channel as it was and as it is. Raises NotFound."""
+    before = _get(tx, channel_id)
+    setup = draw_up(vault, before, parameters, values) if values else before
     setup = replace(
         setup,
-        values={name: text for name, text in {**setup.values, **plain}.items() if name not in cleared},
-        secrets=_seal_secrets(vault, channel_id, opened),
         source_ids=setup.source_ids if keeps_sources else source_ids,
         is_enabled=setup.is_enabled if is_enabled is None else is_enabled,
     )
     db.update_channel(tx, ACCOUNT, setup, now)
     _tell(tx)
+    return before, setup
+
+
+def succeed_channel(
+    tx: Transaction,
+    vault: Vault,
+    channel_id: int,
+    parameters: Sequence[Parameter],
+    values: Mapping[str, str],
+    account: str,
+    *,
+    now: datetime,
+) -> ChannelSetup:
+    """A new channel that is to follow this one, made for another account of what is known and was given.
+
+    The people, the chats and the numbers of their messages are another
+    account's, and are never to be mistaken for the earlier ones.
+    """
+    before = _get(tx, channel_id)
+    drawn = draw_up(vault, before, parameters, values)
+    _need_unused(tx, before.kind, account)
+    kept = {LINK_BASE, *(parameter.name for parameter in parameters)}
+    given = {name: text for name, text in drawn.values.items() if name in kept}
+    opened = _open_secrets(vault, drawn)
+    return _insert(tx, vault, before.kind, {**given, OWN_ID: account}, opened, before.source_ids, now)
+
+
+def claim_account(tx: Transaction, channel_id: int, account: str, *, now: datetime) -> ChannelSetup:
+    """Write down which account the channel is of. Raises Conflict when the account has another channel."""
+    setup = _get(tx, channel_id)
+    if not account:
+        return setup
+    _need_unused(tx, setup.kind, account, but=channel_id)
+    setup = replace(setup, values={**setup.values, OWN_ID: account})
+    db.update_channel(tx, ACCOUNT, setup, now)
     return setup
+
+
+def is_other_account(setup: ChannelSetup, account: str) -> bool:
+    """Whether the platform's account is not the one that the channel is known to be of."""
+    return account not in ("", setup.values.get(OWN_ID, account))
+
+
+def restore_channel(tx: Transaction, before: ChannelSetup, *, now: datetime) -> None:
+    """A change that failed is none, and what it held up goes on."""
+    _get(tx, before.id)
+    db.update_channel(tx, ACCOUNT, before, now)
+    _wake(tx, before)
+    _tell(tx)
+
+
+def _wake(tx: Transaction, setup: ChannelSetup) -> None:
+    """Whatever the channel's platform was to be told or asked is due now."""
+    for kind in (deliver_kind(setup.kind), chore_kind(setup.kind), poll_kind(setup.kind)):
+        wake_jobs(tx, ACCOUNT, share_of(kind, setup.id))
+
+
+def reseal_channels(tx: Transaction, vault: Vault, *, now: datetime) -> None:
+    """Seal with the newest key what an older one sealed (S-SEC-01); what none opens is shown as broken."""
+    for listed in db.list_channels(tx, ACCOUNT):
+        if not listed.secrets or vault.is_newest(listed.secrets):
+            continue
+        setup = _get(tx, listed.id)
+        try:
+            sealed = _seal_secrets(vault, setup.id, _open_secrets(vault, setup))
+        except WrongKey:
+            if setup.is_enabled:
+                store_report(tx, setup.id, SetupReport("", findings=(SECRETS_LOST,)), now=now)
+        else:
+            db.update_channel(tx, ACCOUNT, replace(setup, secrets=sealed), now)
+
+
+def _open_or_nothing(vault: Vault, setup: ChannelSetup) -> dict[str, str]:
+    try:
+        return _open_secrets(vault, setup)
+    except WrongKey:
+        return {}
+
+
+def _new_secret() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def remove_channel(tx: Transaction, channel_id: int, *, now: datetime) -> None:
@@ -243,15 +414,14 @@ def store_report(
         if finding.level is not Level.OK and is_news:
             db.append_log(tx, ACCOUNT, channel_id, finding, now)
     if setup.state is ChannelState.BROKEN and state is not ChannelState.BROKEN:
-        wake_jobs(tx, ACCOUNT, lanes(channel_id))
-        wake_jobs(tx, ACCOUNT, poll_key(channel_id))
+        _wake(tx, setup)
         db.append_log(tx, ACCOUNT, channel_id, Finding(Level.OK, "mended"), now)
     changed = replace(
         setup,
         title=report.title or setup.title,
         state=state,
         findings=report.findings,
-        values={**setup.values, **report.values},
+        values={**setup.values, **report.values, **({OWN_ID: report.account} if report.account else {})},
         link=setup.link if link is None else link.url,
         needs_app=setup.needs_app if link is None else link.needs_app,
         is_polling=setup.is_polling if is_polling is None else is_polling,
@@ -263,12 +433,6 @@ def store_report(
     if changed.is_polling:
         start_polling(tx, changed, now)
     return changed
-
-
-def _wake(tx: Transaction, setup: ChannelSetup) -> None:
-    """Whatever the channel's platform was to be told or asked is due now."""
-    for kind in (deliver_kind(setup.kind), chore_kind(setup.kind), poll_kind(setup.kind)):
-        wake_jobs(tx, ACCOUNT, share_of(kind, setup.id))
 
 
 def report_broken(tx: Transaction, channel_id: int, detail: str, *, now: datetime) -> None:
@@ -362,7 +526,8 @@ def _view(tx: Transaction, vault: Vault, setup: ChannelSetup, webhook_url: str) 
     try:
         opened = _open_secrets(vault, setup)
     except WrongKey:
-        opened = {}  # `knopka check` tells of it; the list must still be shown
+        opened = {}
+        setup = replace(setup, state=ChannelState.BROKEN, findings=(SECRETS_LOST,))
     return ChannelView(
         setup=setup,
         webhook_url=None if setup.is_polling else webhook_url or None,
@@ -396,10 +561,12 @@ class Connector:
         parameters: Parameters,
         webhook_url: Callable[[ChannelSetup], str],
         on_change: Callable[[], Awaitable[None]] = _nothing,
+        most: int = MOST_CHANNELS,
     ) -> None:
         self._database = database
         self._on_change = on_change
         self._make = make
+        self._most = most
         self.vault = vault
         self.parameters = parameters
         self.webhook_url = webhook_url
@@ -417,8 +584,11 @@ class Connector:
     ) -> ChannelSetup:
         """Keep the channel and set it up. It stays, with the reason, when its platform refuses.
 
-        The same key again is the same channel, set up once more.
+        The same key again is the same channel, set up once more. Raises Conflict
+        when the account has a channel already.
         """
+        given = check_values(self.parameters(kind), values)
+        told = await look(self._make(kind, _config(given, {})), "", "")
         setup = await self._database.write(
             add_channel,
             self.vault,
@@ -427,7 +597,9 @@ class Connector:
             values,
             source_ids,
             key or secrets.token_urlsafe(16),
-            key=("channels", kind),
+            account=told.account,
+            most=self._most,
+            key=("channels", ACCOUNT),
         )
         return await self.connect(setup)
 
@@ -440,8 +612,16 @@ class Connector:
         keeps_sources: bool = True,
         is_enabled: bool | None = None,
     ) -> ChannelSetup:
-        """Change the channel; what its platform has to know of is set up anew."""
-        changed = await self._database.write(
+        """Change the channel; what its platform has to know of is set up anew.
+
+        Given another account of the platform's, it is left and a new channel
+        follows it. Raises ChangeRefused, and changes nothing, when the platform
+        does not take what was given.
+        """
+        if values and is_other_account(setup, account := await self._look_ahead(setup, values)):
+            setup = await self._succeed(setup, values, account)
+            values = {}
+        before, changed = await self._database.write(
             change_channel,
             self.vault,
             setup.id,
@@ -452,14 +632,59 @@ class Connector:
             is_enabled=is_enabled,
             key=("channel", setup.id),
         )
-        if is_enabled is False:
-            await self._leave(changed)
+        if not changed.is_enabled:
+            if before.is_enabled:
+                await self._leave(before)
             return changed
-        return await self.connect(changed) if values or is_enabled else changed
+        if not values and not is_enabled:
+            return changed
+        ready = await self.connect(changed)
+        if values and _works(before) and ready.state is ChannelState.BROKEN:
+            await self._database.write(restore_channel, before, key=("channel", setup.id))
+            await self._on_change()
+            raise ChangeRefused(_worst(ready.findings))
+        return ready
+
+    async def _look_ahead(self, setup: ChannelSetup, values: Mapping[str, str]) -> str:
+        """The account that the channel would be of. Raises ChangeRefused when it would not work."""
+        drawn = draw_up(self.vault, setup, self.parameters(setup.kind), values)
+        channel = self._make(setup.kind, read_config(self.vault, drawn))
+        report = await look(channel, self.webhook_url(setup), setup.title)
+        for finding in report.findings:
+            if finding.level is Level.BROKEN and finding.code not in NOT_YET_OURS:
+                raise ChangeRefused(finding)
+        return report.account
+
+    async def _succeed(self, setup: ChannelSetup, values: Mapping[str, str], account: str) -> ChannelSetup:
+        """Set a channel of the other account up, and only then leave the earlier one and forget it."""
+        new = await self._database.write(
+            succeed_channel,
+            self.vault,
+            setup.id,
+            self.parameters(setup.kind),
+            values,
+            account,
+            key=("channels", ACCOUNT),
+        )
+        ready = await self.connect(new)
+        if ready.state is ChannelState.BROKEN:
+            await self.remove(ready)
+            raise ChangeRefused(_worst(ready.findings))
+        await self.remove(setup)
+        await self._on_change()
+        return ready
 
     async def connect(self, setup: ChannelSetup) -> ChannelSetup:
         """Set the channel up at its platform, and write down what that said."""
-        channel = self._make(setup.kind, read_config(self.vault, setup))
+        try:
+            if OWN_ID not in setup.values:
+                setup = await self._claim(setup)
+            channel = self._make(setup.kind, read_config(self.vault, setup))
+        except WrongKey:
+            return await self._store(setup, SetupReport(setup.title, findings=(SECRETS_LOST,)))
+        except Conflict as error:
+            taken = Finding(Level.BROKEN, "account_taken", error.message)
+            return await self._store(setup, SetupReport(setup.title, findings=(taken,)))
         url = self.webhook_url(setup)
         try:
             if url and isinstance(channel, PreparedChannel):
@@ -475,14 +700,15 @@ class Connector:
         link = None
         if report.level is not Level.BROKEN:
             link = self._make(setup.kind, read_config(self.vault, ready)).deep_link()
-        return await self._database.write(
-            store_report,
-            setup.id,
-            report,
-            link=link,
-            is_polling=None if report.level is Level.BROKEN else not url,
-            key=("channel", setup.id),
+        return await self._store(
+            setup, report, link=link, is_polling=None if report.level is Level.BROKEN else not url
         )
+
+    async def _claim(self, setup: ChannelSetup) -> ChannelSetup:
+        """Ask the platform which account it is; where nobody answers, that stays open. Raises Conflict when
+        the account has another channel, and WrongKey."""
+        told = await look(self._make(setup.kind, read_config(self.vault, setup)), "", setup.title)
+        return await self._database.write(claim_account, setup.id, told.account, key=("channel", setup.id))
 
     async def check(self, setup: ChannelSetup) -> ChannelSetup:
         """Look again; a channel whose set-up never got through is set up."""
@@ -490,7 +716,10 @@ class Connector:
         is_half = setup.state is ChannelState.BROKEN and bool(codes & {"unreachable", "webhook_removed"})
         if setup.state is ChannelState.NEW or not setup.link or is_half:
             return await self.connect(setup)
-        channel = self._make(setup.kind, read_config(self.vault, setup))
+        try:
+            channel = self._make(setup.kind, read_config(self.vault, setup))
+        except WrongKey:
+            return await self._store(setup, SetupReport(setup.title, findings=(SECRETS_LOST,)))
         url = "" if setup.is_polling else self.webhook_url(setup)
         try:
             report = await ask(lambda: channel.check(url), setup.title)
@@ -498,7 +727,10 @@ class Connector:
             finding = Finding(Level.WARNING, "unreachable", error.message)
             await self._database.write(note_unreachable, setup.id, finding, key=("channel", setup.id))
             return setup
-        return await self._database.write(store_report, setup.id, report, key=("channel", setup.id))
+        return await self._store(setup, report)
+
+    async def _store(self, setup: ChannelSetup, report: SetupReport, **more: Any) -> ChannelSetup:
+        return await self._database.write(store_report, setup.id, report, **more, key=("channel", setup.id))
 
     async def remove(self, setup: ChannelSetup) -> None:
         """Have the platform send nothing more, if it can be reached, and forget the channel."""
@@ -512,8 +744,25 @@ class Connector:
             await self._make(setup.kind, read_config(self.vault, setup)).leave()
             return SetupReport("")
 
-        with contextlib.suppress(Retryable, Uncertain, WrongKey):
-            await ask(leave, setup.title)
+        with contextlib.suppress(Retryable, Uncertain, WrongKey, TimeoutError):
+            async with asyncio.timeout(LEAVE_WITHIN_S):
+                await ask(leave, setup.title)
+
+
+def _works(setup: ChannelSetup) -> bool:
+    return setup.is_enabled and setup.state in (ChannelState.OK, ChannelState.WARNING)
+
+
+def _worst(findings: Sequence[Finding]) -> Finding:
+    return next(finding for finding in findings if finding.level is Level.BROKEN)
+
+
+async def look(channel: Channel, webhook_url: str, title: str) -> SetupReport:
+    """How a channel would stand, asked without changing anything at its platform."""
+    try:
+        return await ask(lambda: channel.check(webhook_url), title)
+    except (Retryable, Uncertain) as error:
+        return SetupReport(title, findings=(Finding(Level.BROKEN, "unreachable", error.message),))
 
 
 async def ask(question: Callable[[], Awaitable[SetupReport]], title: str) -> SetupReport:

@@ -14,7 +14,7 @@ from knopka.domain.channel_wording import explain
 from knopka.domain.errors import Fault, InvalidInput, NotFound
 from knopka.domain.messaging import ChannelKind, Finding, without_code
 from knopka.services import channels, desk, shapes
-from knopka.services.channels import LINK_BASE, ChannelView
+from knopka.services.channels import LINK_BASE, ChangeRefused, ChannelView, say_refused
 from knopka.web.answers import Answer, answer, answer_json
 from knopka.web.bodies import read_object
 from knopka.web.context import Messengers, Web, web_of
@@ -61,13 +61,17 @@ async def patch_channel(request: OperatorRequest) -> Answer:
     web = web_of(request)
     body = await _read(request, {}, {"values": dict, "source_ids": list, "is_enabled": bool})
     setup = _setup(request)
-    changed = await _messengers(web).connector.change(
-        setup,
-        _values(body) if "values" in body else {},
-        source_ids=_source_ids(body, web.catalog()),
-        keeps_sources="source_ids" not in body,
-        is_enabled=body.get("is_enabled"),
-    )
+    try:
+        changed = await _messengers(web).connector.change(
+            setup,
+            _values(body) if "values" in body else {},
+            source_ids=_source_ids(body, web.catalog()),
+            keeps_sources="source_ids" not in body,
+            is_enabled=body.get("is_enabled"),
+        )
+    except ChangeRefused as error:
+        why = error.finding
+        raise InvalidInput(Fault("$.values", why.code, say_refused(why, _locale(request)))) from None
     return await _show_one(request, changed)
 
 

@@ -53,6 +53,7 @@ class Limits:
     sockets_per_operator: int = 20
     sockets_per_address: int = 500
     sockets: int = 10_000
+    channels: int = 100
     meta_bytes: int = 65_536
     message_bytes: int = 65_536
     webhook_bytes: int = 1_048_576

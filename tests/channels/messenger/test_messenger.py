@@ -518,6 +518,7 @@ class TestMessenger(SignedContract):
             "Tea",
             {"name": "Tea", "username": "tea.shop"},
             (Finding(Level.WARNING, "webhook_by_hand", WEBHOOK),),
+            PAGE,
         )
         (subscribed,) = platform.asked("subscribed_apps")
         assert subscribed.method == "POST"

@@ -67,6 +67,7 @@ PROBE = b'{"event":"webhook","timestamp":1767225600000,"message_token":241256543
 ACCOUNT = {
     "status": 0,
     "status_message": "ok",
+    "id": "pa:75346594275468546724",
     "name": "Tea",
     "uri": "teashop",
     "webhook": WEBHOOK,
@@ -446,7 +447,7 @@ class TestViber(SignedContract):
         platform = Platform({"get_account_info": ACCOUNT, "set_webhook": {"status": 0}})
         report = await make(platform).setup(WEBHOOK)
         assert report == SetupReport(
-            "Tea", {"name": "Tea", "uri": "teashop"}, (Finding(Level.OK, "webhook_set"),)
+            "Tea", {"name": "Tea", "uri": "teashop"}, (Finding(Level.OK, "webhook_set"),), ACCOUNT["id"]
         )
         assert [json.loads(one.content) for one in platform.asked("set_webhook")] == [
             {"url": WEBHOOK, "event_types": list(EVENTS), "send_name": True, "send_photo": True}
