@@ -41,6 +41,12 @@ class InvalidInput(KnopkaError):
         self.faults = faults
 
 
+class ScriptError(InvalidInput):
+    """A bot's script that cannot be loaded; each fault has its line and column, if it has a place at all."""
+
+    code = "script_error"
+
+
 class TooLarge(KnopkaError):
     """The input is larger than what is read at all."""
 

@@ -21,6 +21,7 @@ from knopka.domain.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    ScriptError,
     TooLarge,
     TooMany,
     Unavailable,
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 STATUSES: dict[type[KnopkaError], int] = {
     InvalidInput: 400,
+    ScriptError: 400,
     NotSignedIn: 401,
     NotAllowed: 403,
     NotFound: 404,
