@@ -42,6 +42,7 @@ from knopka.services.jobs import Handler, InStore, Worker, WorkerLimits
 from knopka.services.operators import make_setup_code
 from knopka.services.passwords import hash_password
 from knopka.services.retention import RETENTION_TIMER, delete_old, go_on_tomorrow, start_retention
+from knopka.services.sweeping import Sweeper, start_sweeping
 from knopka.services.vault import Vault
 from knopka.settings import Settings
 from knopka.web.context import Demo, Messengers, Web
@@ -226,6 +227,8 @@ class Switchboard:
         self.courier = Courier(
             database, self.shelf, catalogs.get, self.connector, self.files, folder, catalogs.reload
         )
+        self.sweeper = Sweeper(database, self.files, folder, real_now)
+        self.sweeper.sweep_incoming()
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -233,9 +236,8 @@ class Switchboard:
         await self.files.close()
 
     def handlers(self) -> Mapping[str, Handler]:
-        return self.courier.handlers(
-            {kind: platform.caps.has_send_key for kind, platform in self.apis.platforms.items()}
-        )
+        kinds = {kind: platform.caps.has_send_key for kind, platform in self.apis.platforms.items()}
+        return {**self.courier.handlers(kinds), **self.sweeper.handlers()}
 
 
 def connect_to(address: str) -> httpx.AsyncClient:
@@ -438,6 +440,7 @@ async def set_up(settings: Settings, base_url: str, *, demo: bool) -> DemoDoor |
     database = await Database.open(settings.store_url)
     try:
         await database.write(start_retention, key=("account", 1))
+        await database.write(start_sweeping, key=("account", 1))
         await database.write(reseal_channels, open_vault(settings), key=("account", 1))
         await database.write(start_channels, key=("account", 1))
         if not demo:

@@ -7,11 +7,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from knopka.domain.errors import NotFound, Unavailable
-from knopka.files.store import PART, Opened, create_file, folders_of, read_file, try_out
+from knopka.files.store import PART, Opened, create_file, folders_of, is_name, read_file, try_out
 from knopka.files.types import safe_mime
 
 _DRAFT = ".part"
@@ -35,9 +36,14 @@ class FolderStore:
         return Opened(size, path.name.partition(".")[2].replace("~", "/"), partial(read_file, path))
 
     async def delete(self, name: str) -> None:
+        """With the draft of it that a killed process has left."""
         with suppress(NotFound), _told_as_unavailable():
-            path, _ = await asyncio.to_thread(self._find, name)
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            for path in await asyncio.to_thread(self._list, name):
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    async def list_old(self, digit: str, before: datetime) -> list[str]:
+        with _told_as_unavailable():
+            return await asyncio.to_thread(self._list_old, digit, before.timestamp())
 
     async def check(self) -> str | None:
         return await try_out(self)
@@ -46,11 +52,24 @@ class FolderStore:
         """Nothing is held open."""
 
     def _find(self, name: str) -> tuple[Path, int]:
-        *folders, leaf = folders_of(name)
-        for path in self._folder.joinpath(*folders).glob(f"{leaf}.*"):
+        for path in self._list(name):
             if path.suffix != _DRAFT:
                 return path, path.stat().st_size
         raise NotFound("There is no such file.")
+
+    def _list(self, name: str) -> list[Path]:
+        *folders, leaf = folders_of(name)
+        return list(self._folder.joinpath(*folders).glob(f"{leaf}.*"))
+
+    def _list_old(self, digit: str, before: float) -> list[str]:
+        """What is not named as our files are is somebody else's, and no matter of ours."""
+        found = set()
+        for path in self._folder.glob(f"{digit}[0-9a-f]/[0-9a-f][0-9a-f]/*.*"):
+            name = path.name.partition(".")[0]
+            with suppress(FileNotFoundError):
+                if is_name(name) and path.stat().st_mtime < before:
+                    found.add(name)
+        return sorted(found)
 
 
 def _keep(source: Path, target: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import filetype  # type: ignore[import-untyped] # says nothing of its types
@@ -69,6 +71,17 @@ async def take_in(
         await asyncio.to_thread(draft.unlink, missing_ok=True)
         raise
     return Taken(draft, kept_as, size, None, None, label)
+
+
+def sweep_drafts(folder: Path, before: datetime) -> int:
+    """Delete what a killed process has left half received there; how many they were."""
+    swept = 0
+    for path in (*folder.glob("*.part"), *folder.glob("*.picture")):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before.timestamp():
+                path.unlink()
+                swept += 1
+    return swept
 
 
 def _judge(kind: AttachmentKind, found: str, mime: str, extension: str) -> str:

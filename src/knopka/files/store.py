@@ -8,6 +8,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -37,6 +38,10 @@ class FileStore(Protocol):
     async def delete(self, name: str) -> None:
         """Forget the file; one that is not there is forgotten already."""
 
+    async def list_old(self, digit: str, before: datetime) -> list[str]:
+        """The names beginning with this digit under which something lies that is older; none where files
+        are not looked through."""
+
     async def check(self) -> str | None:
         """Put a small file there and take it away again; what went wrong, in words without secrets."""
 
@@ -48,9 +53,13 @@ def make_name() -> str:
     return secrets.token_hex(16)
 
 
+def is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
 def folders_of(name: str) -> tuple[str, str, str]:
     """A name in two levels of folders, so that none of them grows large."""
-    if _NAME.fullmatch(name) is None:
+    if not is_name(name):
         raise NotFound("There is no such file.")
     return name[:2], name[2:4], name
 
