@@ -6,7 +6,10 @@ import asyncio
 import json
 import os
 import shutil
+import threading
 from collections import namedtuple
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from knopka.app import set_up
 from knopka.cli import questions
 from knopka.settings import Settings
 from tests.cli.conftest import BASE_URL, Answer, Shell
+from tests.files.bucket import Bucket
+from tests.files.server import listening
 
 SNIPPET = "{id: 10211, hash: '0f1e2d3c4b5a69788796a5b4c3d2e1f0', locale: 'ru'}"
 TOKEN = "1:nobody-has-ever-given-this-token-to"
@@ -62,6 +67,48 @@ def test_every_fault_and_warning_has_a_fix_and_nothing_else_has(bare: Shell, hea
     for shell in (bare, healthy, Shell({"KNOPKA_DATA_DIR": "/proc/nowhere", "KNOPKA_X": "1"})):
         for finding in findings(shell("check", "--json")).values():
             assert bool(finding["fix"]) == (finding["state"] != "ok"), finding
+
+
+@pytest.fixture
+def bucket() -> Iterator[tuple[str, Bucket]]:
+    """An S3 store in a thread of its own: the address without its options, and what lies there."""
+    held = Bucket(now=datetime.now(UTC))
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = listening(held)
+    port = asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result().port
+    yield f"s3://AKIDTEST:a%2Fb%2Bc%3D%3Dd@127.0.0.1:{port}/media", held
+    asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def test_a_bucket_is_tried_and_left_as_it_was(healthy: Shell, bucket: tuple[str, Bucket]) -> None:
+    address, held = bucket
+    well = findings(healthy("check", "--json", KNOPKA_FILES=f"{address}?region=eu-west-7&insecure=1"))
+    assert well["files"]["state"] == "ok"
+    assert [asked.split()[0] for asked in held.asked] == ["PUT", "HEAD", "GET", "DELETE"]
+    assert held.objects == {}
+    answer = healthy("check", "--json", KNOPKA_FILES=f"{address}?region=elsewhere&insecure=1")
+    told = findings(answer)["files"]
+    assert (told["state"], answer.code) == ("fault", 1)
+    assert "SignatureDoesNotMatch" in told["message"]
+    assert "a/b+c" not in answer.out
+
+
+def test_a_folder_that_takes_no_files_is_told_with_its_place(healthy: Shell, tmp_path: Path) -> None:
+    assert findings(healthy("check", "--json"))["files"]["state"] == "ok"
+    (tmp_path / "media").write_text("a file stands in the way")
+    told = findings(healthy("check", "--json", KNOPKA_FILES=str(tmp_path / "media")))["files"]
+    assert (told["state"], str(tmp_path / "media") in told["fix"]) == ("fault", True)
+
+
+def test_S_SEC_05_an_address_of_a_bucket_that_cannot_be_read_is_not_repeated(healthy: Shell) -> None:
+    answer = healthy("check", "--json", KNOPKA_FILES="s3://KEY:TOPSECRET@s3.example.com")
+    assert "TOPSECRET" not in answer.out
+    assert answer.code == 1
 
 
 def test_every_setting_at_fault_is_told_at_once(shell: Shell) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from knopka.app import KEY_FILE, open_vault, read_limits
+from knopka.app import KEY_FILE, connect_to, open_vault, read_limits
 from knopka.cli.store import read_settings
 from knopka.db import postgres
 from knopka.db.database import Database, Transaction, UnsafeStore
@@ -24,6 +24,7 @@ from knopka.domain.channel_wording import explain
 from knopka.domain.errors import InvalidInput, KnopkaError, NotFound
 from knopka.domain.messaging import NAMES, Level
 from knopka.domain.visitor import Identity
+from knopka.files import FileStore, open_files, place_of
 from knopka.services.catalog import load_catalog
 from knopka.services.channels import read_config
 from knopka.services.operators import has_operators
@@ -108,12 +109,39 @@ def look_at_disk(settings: Settings) -> Iterator[Finding]:
     folders = {settings.data_dir.absolute()}
     if (path := _sqlite_path(settings)) is not None:
         folders.add(path.absolute().parent)
+    if settings.files and not settings.files.startswith("s3:"):
+        folders.add(Path(settings.files).absolute())
     for folder in sorted(folder for folder in folders if folder.is_dir()):
         free = shutil.disk_usage(folder).free
         message = f"{free / 1024**3:.1f} GiB are free for {folder}."
-        fix = "Make room, or move the data with KNOPKA_DATA_DIR."
+        fix = "Make room, or move the data with KNOPKA_DATA_DIR, the files with KNOPKA_FILES."
         state: State = "fault" if free < MIN_SPACE else "warning" if free < LITTLE_SPACE else "ok"
         yield Finding("disk", state, message, "" if state == "ok" else fix)
+
+
+def look_at_files(settings: Settings) -> Iterator[Finding]:
+    """Whether what visitors send can be kept: a small file is put there, read and taken away."""
+    try:
+        place = place_of(settings.files, settings.data_dir)
+        wrong = asyncio.run(_try_files(open_files(settings.files, settings.data_dir, connect_to)))
+    except InvalidInput as error:
+        for fault in error.faults:
+            yield Finding("files", "fault", f"{fault.path} {fault.message}.", "See docs/files.md, A bucket.")
+        return
+    if isinstance(place, Path):
+        told = f"{place.absolute()} takes files."
+        fix = f"Make {place.absolute()} writable for the user that runs knopka, or set KNOPKA_FILES."
+    else:
+        told = f"The bucket {place.endpoint}{place.path} takes files."
+        fix = "Check the address, the key and its rights in KNOPKA_FILES (docs/files.md, A bucket)."
+    yield Finding("files", "fault", wrong, fix) if wrong else Finding("files", "ok", told)
+
+
+async def _try_files(store: FileStore) -> str | None:
+    try:
+        return await store.check()
+    finally:
+        await store.close()
 
 
 def look_at_key(settings: Settings) -> Iterator[Finding]:
@@ -286,6 +314,7 @@ QUESTIONS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     look_at_limits,
     look_at_data_dir,
     look_at_disk,
+    look_at_files,
     look_at_key,
     look_at_base_url,
     look_at_proxy,
