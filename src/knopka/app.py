@@ -225,7 +225,14 @@ class Switchboard:
         folder = settings.data_dir / "incoming"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.courier = Courier(
-            database, self.shelf, catalogs.get, self.connector, self.files, folder, catalogs.reload
+            database,
+            self.shelf,
+            catalogs.get,
+            self.connector,
+            self.files,
+            folder,
+            catalogs.reload,
+            read_limits(settings).media_bytes_per_day,
         )
         self.sweeper = Sweeper(database, self.files, folder, real_now)
         self.sweeper.sweep_incoming()

@@ -497,7 +497,7 @@ def test_what_is_being_fetched_says_so_until_it_is_here(inbox: FakeInbox, open_i
     [
         ("wrong_type", "Files of this type are not taken."),
         ("gone", "The messenger no longer has it."),
-        ("quota", "The room for files is used up."),
+        ("quota", "Too much was sent in one day."),
         ("broken", "It cannot be read."),
     ],
 )

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from knopka.db.channels import list_log
 from knopka.db.clock import to_ms
 from knopka.db.statement import Statement
 from knopka.db.tables import jobs
@@ -34,6 +35,7 @@ from knopka.services.shapes import lead_show
 from knopka.simulator.accounts import Kind
 from knopka.simulator.faults import Fault, Trouble
 from knopka.simulator.run import SimulatorServer, run_simulator
+from knopka.simulator.samples import Piece, Sample
 from knopka.simulator.world import Chat, Side
 from tests.web.running import SHOP, VISIT, Running, running
 
@@ -152,14 +154,14 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    kind: ChannelKind, store_url: str, folder: Path, *, is_reachable: bool = True
+    kind: ChannelKind, store_url: str, folder: Path, *, is_reachable: bool = True, **settings: Any
 ) -> AsyncIterator[Stage]:
     simulator = await run_simulator(pace=0.001)
     sample = SAMPLES[kind]
     simulator.simulator.add_account(sample.account)
     setting: dict[str, Any] = {f"KNOPKA_{PLATFORMS[kind].setting.upper()}": simulator.url + sample.api}
     try:
-        async with running(store_url, folder, **setting) as server:
+        async with running(store_url, folder, **setting, **settings) as server:
             house = server.house
             await house.database.write(_add_fields, key="account")
             operator_id = await house.database.write(
@@ -300,6 +302,33 @@ async def test_whatever_happens_on_the_way_out_nothing_is_doubled_and_doubt_is_s
                 "channel_broken",
             )
             assert shown == 0
+
+
+async def test_more_files_than_are_fetched_in_a_day_are_shown_as_that(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    few = "media_bytes_per_day = 1000"
+    async with staged(ChannelKind.TELEGRAM, sqlite_url, tmp_path, limits=few) as stage:
+        chat = await stage.open_link()
+        await stage.begin(chat)
+
+        async def ends() -> list[tuple[str, str | None]]:
+            if not await stage.conversations():
+                return []
+            came = [one for message in await stage.messages() for one in message.attachments]
+            return [(one.state.value, one.reason) for one in came if one.state.value != "waiting"]
+
+        for count in (1, 2):
+            stage.platform.attach(chat, Piece.FILE, Sample("a.bin", "application/octet-stream", bytes(900)))
+
+            async def are_looked_at(count: int = count) -> bool:
+                return len(await ends()) == count
+
+            await stage.until(are_looked_at)
+        assert await ends() == [("stored", None), ("failed", "quota")]
+        (channel,) = stage.server.house.catalogs.get().channels.values()
+        log = await stage.database.read(list_log, channel.id, 10)
+        assert [line.code for line in log] == ["media_quota"]
 
 
 async def test_telegram_is_asked_for_news_where_no_webhook_reaches_us(store_url: str, tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from knopka.db.clock import to_ms
 from knopka.db.database import Row, Transaction
 from knopka.db.named import changes, columns, returned
 from knopka.db.statement import Statement
-from knopka.db.tables import attachments
+from knopka.db.tables import attachments, messages
 from knopka.domain.conversation import (
     Attachment,
     AttachmentId,
@@ -45,6 +45,20 @@ _OF_MESSAGES = Statement(
 _FIND = Statement(
     select(attachments).where(
         attachments.c.account_id == bindparam("account_id"), attachments.c.id == bindparam("attachment_id")
+    )
+)
+# Found by the index of a conversation's messages, and bounded however many of them there are.
+_COUNT_STORED = Statement(
+    select(func.coalesce(func.sum(attachments.c.size), 0).label("stored")).where(
+        attachments.c.account_id == bindparam("account_id"),
+        attachments.c.message_id.in_(
+            select(messages.c.id)
+            .where(messages.c.conversation_id == bindparam("conversation_id"))
+            .order_by(messages.c.seq.desc())
+            .limit(bindparam("most"))
+        ),
+        attachments.c.state == bindparam("state"),
+        attachments.c.created_at > bindparam("since"),
     )
 )
 _STORE = Statement(
@@ -97,6 +111,21 @@ def list_attachments(
 def find_attachment(tx: Transaction, account_id: int, attachment_id: int) -> Attachment | None:
     row = tx.row(_FIND, account_id=account_id, attachment_id=attachment_id)
     return None if row is None else _attachment(row)
+
+
+def count_stored(
+    tx: Transaction, account_id: int, conversation_id: int, since: datetime, *, most: int
+) -> int:
+    """The bytes that lie in the store of what came since then with the newest messages, so many of them."""
+    row = tx.row(
+        _COUNT_STORED,
+        account_id=account_id,
+        conversation_id=conversation_id,
+        most=most,
+        state=AttachmentState.STORED.value,
+        since=to_ms(since),
+    )
+    return 0 if row is None else int(row["stored"])
 
 
 def store_attachment(

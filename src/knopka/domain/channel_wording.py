@@ -21,6 +21,10 @@ _EN: Mapping[str, Words] = {
         "Some events are not switched on at the platform.",
         "Check the channel again, or enter it anew.",
     ),
+    "media_quota": (
+        "Somebody has sent more files in a day than are fetched.",
+        "Nothing is to be done, unless that is usual: then raise media_bytes_per_day in KNOPKA_LIMITS.",
+    ),
     "mended": ("The channel works again.", ""),
     "needs_public_address": (
         "The platform reaches public https addresses only.",
@@ -98,6 +102,10 @@ _RU: Mapping[str, Words] = {
     "events_missing": (
         "Часть событий у платформы не включена.",
         "Проверьте канал ещё раз или подключите его заново.",
+    ),
+    "media_quota": (
+        "Кто-то прислал за день больше файлов, чем забирается.",
+        "Делать ничего не нужно; если так бывает часто, увеличьте media_bytes_per_day в KNOPKA_LIMITS.",
     ),
     "mended": ("Канал снова работает.", ""),
     "needs_public_address": (

@@ -63,6 +63,7 @@ from knopka.services.channels import (
 from knopka.services.early import EVENT_JOB
 from knopka.services.jobs import Handler, InStore, JobEnd, Outside, share_of
 from knopka.services.links import chat_token
+from knopka.services.media import OVER_QUOTA, find_media, note_over_quota
 from knopka.services.outbox import (
     chore_kind,
     deliver_kind,
@@ -143,6 +144,7 @@ class Courier:
         files: FileStore,
         folder: Path,
         on_change: Change,
+        media_a_day: int,
     ) -> None:
         self._database = database
         self._channels = channels
@@ -151,6 +153,7 @@ class Courier:
         self._files = files
         self._folder = folder
         self._on_change = on_change
+        self._media_a_day = media_a_day
         self._paces: dict[int, Pace] = {}
 
     def handlers(self, kinds: Mapping[ChannelKind, bool]) -> dict[str, Handler]:
@@ -291,19 +294,26 @@ class Courier:
         return told
 
     async def _fetch_media(self, channel: Channel, attachment_id: int) -> Fetched:
-        came = await self._database.read(db_attachments.find_attachment, ACCOUNT, attachment_id)
+        came, left = await self._database.read(
+            find_media, attachment_id, self._media_a_day, now=self._database.clock()
+        )
         if came is None:
             return Fetched(reason="gone")
         if came.size is not None and came.size > MOST_FILE:
             return Fetched(reason="too_large")
-        return await self._fetch(channel.fetch(came.source), came.kind, came.name, came.mime)
+        if left < max(came.size or 0, 1):
+            return Fetched(reason=OVER_QUOTA)
+        most = min(MOST_FILE, left)
+        fetched = await self._fetch(channel.fetch(came.source), came.kind, came.name, came.mime, most)
+        is_over = fetched.reason == "too_large" and most < MOST_FILE
+        return Fetched(reason=OVER_QUOTA) if is_over else fetched
 
     async def _fetch(
-        self, stream: AsyncIterator[bytes], kind: AttachmentKind, name: str, mime: str
+        self, stream: AsyncIterator[bytes], kind: AttachmentKind, name: str, mime: str, most: int = MOST_FILE
     ) -> Fetched:
         try:
             taken = await take_in(
-                stream, kind=kind.value, name=name, mime=mime, most=MOST_FILE, folder=self._folder
+                stream, kind=kind.value, name=name, mime=mime, most=most, folder=self._folder
             )
         except Refused as refused:
             return Fetched(reason=refused.code)
@@ -332,6 +342,8 @@ class Courier:
         match payload["do"]:
             case "media":
                 _note_media(tx, payload["attachment"], result)
+                if result.reason == OVER_QUOTA:
+                    note_over_quota(tx, payload["channel"], now=now)
             case "profile":
                 _note_profile(tx, payload, result, now)
             case "read":

@@ -57,6 +57,8 @@ class Limits:
     meta_bytes: int = 65_536
     message_bytes: int = 65_536
     webhook_bytes: int = 1_048_576
+    media_bytes_per_day: int = 104_857_600
+    """Of files that one person sends through a messenger; what is beyond is not fetched."""
 
     @classmethod
     def from_toml(cls, text: str) -> Limits:

@@ -107,7 +107,7 @@ export const en = {
       too_large: "It is too large.",
       wrong_type: "Files of this type are not taken.",
       gone: "The messenger no longer has it.",
-      quota: "The room for files is used up.",
+      quota: "Too much was sent in one day.",
       broken: "It cannot be read.",
     },
     unknown: "An attachment that cannot be shown here",
