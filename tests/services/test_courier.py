@@ -132,6 +132,7 @@ class Post:
             FolderStore(folder / "files"),
             folder,
             self.reload,
+            media_a_day=2**30,
         )
         handlers = courier.handlers({ChannelKind.TELEGRAM: False})
         self.worker = Worker(self.database, handlers, chance=lambda: 1.0, pause=_never)
