@@ -1,8 +1,10 @@
-"""What is found about a channel, and how to mend it, in English and Russian."""
+"""What a channel asks for, what is found about it, and how to mend it, in English and Russian."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from knopka.domain.messaging import ChannelKind, Parameter
 
 Words = tuple[str, str]
 """What it is, and what to do; the second is empty where nothing is to be done."""
@@ -169,9 +171,41 @@ _RU: Mapping[str, Words] = {
     "webhook_unconfirmed": ("Платформа ещё не подтвердила адрес.", "Проверьте ещё раз через минуту."),
 }
 CODES = frozenset(_EN)
+_HINTS_RU: Mapping[tuple[ChannelKind, str], str] = {
+    (ChannelKind.TELEGRAM, "token"): "У @BotFather: /newbot, а для готового бота – /token.",
+    (ChannelKind.MESSENGER, "page_id"): ("Номер страницы: раздел «Информация», «Прозрачность страницы»."),
+    (ChannelKind.MESSENGER, "page_token"): (
+        "developers.facebook.com, ваше приложение, Messenger, «Сгенерировать маркеры доступа»."
+    ),
+    (ChannelKind.MESSENGER, "app_secret"): (
+        "developers.facebook.com, ваше приложение, «Настройки приложения», «Основное»."
+    ),
+    (ChannelKind.MESSENGER, "app_id"): "Там же; с ним адрес для событий будет введён за вас.",
+    (ChannelKind.MESSENGER, "human_agent"): (
+        "«on», если Meta одобрила приложению Human Agent: отвечать можно 7 дней."
+    ),
+    (ChannelKind.MESSENGER, "greeting"): "Слова в поле ввода посетителя; иначе «Здравствуйте!».",
+    (ChannelKind.VIBER, "token"): "partners.viber.com, ваш бот, Edit info, Your app key.",
+    (ChannelKind.VIBER, "sender_name"): "Кто пишет, не длиннее 28 символов; иначе имя самого бота.",
+    (ChannelKind.VIBER, "greeting"): "Слова в поле ввода посетителя; иначе «Здравствуйте!».",
+    (ChannelKind.VIBER, "welcome"): "Что сказать, когда чат открыт впервые; иначе – наша фраза.",
+    (ChannelKind.VK, "group_id"): (
+        "Номер сообщества: «Управление», «Работа с API», или из адреса vk.com/club<номер>."
+    ),
+    (ChannelKind.VK, "token"): (
+        "«Управление», «Работа с API», «Ключи доступа»: с правами на сообщения, управление и фотографии."
+    ),
+}
+"""The English ones stand beside the parameters themselves."""
 
 
 def explain(code: str, locale: str) -> Words:
     """The sentence for a finding, and its fix."""
     words = _RU if locale.startswith("ru") else _EN
     return words.get(code, (code, ""))
+
+
+def explain_parameter(kind: ChannelKind, parameter: Parameter, locale: str) -> str:
+    """Where to find what a channel asks for."""
+    found = _HINTS_RU.get((kind, parameter.name)) if locale.startswith("ru") else None
+    return found or parameter.hint

@@ -10,7 +10,7 @@ from litestar import delete, get, patch, post
 
 from knopka.db.clock import to_ms
 from knopka.domain.catalog import Catalog, ChannelSetup, ChannelState
-from knopka.domain.channel_wording import explain
+from knopka.domain.channel_wording import explain, explain_parameter
 from knopka.domain.errors import Fault, InvalidInput, NotFound
 from knopka.domain.messaging import ChannelKind, Finding, without_code
 from knopka.services import channels, desk, shapes
@@ -36,7 +36,7 @@ async def get_channels(request: OperatorRequest) -> Answer:
     return answer_json(
         {
             "channels": [show(view, locale) for view in views],
-            "kinds": [_show_kind(messengers, kind) for kind in KINDS],
+            "kinds": [_show_kind(messengers, kind, locale) for kind in KINDS],
             "sources": [{"id": source.id, "name": source.name} for source in web.catalog().sources.values()],
         }
     )
@@ -154,11 +154,11 @@ def _say(finding: Finding, locale: str) -> dict[str, str]:
     }
 
 
-def _show_kind(messengers: Messengers, kind: ChannelKind) -> dict[str, Any]:
+def _show_kind(messengers: Messengers, kind: ChannelKind, locale: str) -> dict[str, Any]:
     parameters = [
         {
             "name": parameter.name,
-            "hint": parameter.hint,
+            "hint": explain_parameter(kind, parameter, locale),
             "is_secret": parameter.is_secret,
             "is_required": parameter.is_required,
         }

@@ -80,11 +80,11 @@ export const en = {
     group_id: "Id of the community",
     sender_name: "Name of the sender",
     sender_avatar: "Picture of the sender",
-    greeting: "Words in the visitor's input",
-    human_agent: "Human Agent",
+    greeting: "Words ready in the visitor's input",
+    human_agent: "Answers for 7 days (Human Agent)",
     name: "Name",
     uri: "URI of the bot",
-    welcome: "Welcome",
+    welcome: "Greeting when the chat is opened",
   } as Record<string, string>,
 };
 

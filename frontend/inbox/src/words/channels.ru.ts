@@ -87,10 +87,10 @@ export const ru: ChannelWords = {
     group_id: "Id сообщества",
     sender_name: "Имя отправителя",
     sender_avatar: "Картинка отправителя",
-    greeting: "Слова в поле ввода посетителя",
-    human_agent: "Human Agent",
+    greeting: "Готовый текст в поле ввода посетителя",
+    human_agent: "Ответы в течение 7 дней (Human Agent)",
     name: "Название",
     uri: "URI бота",
-    welcome: "Приветствие",
+    welcome: "Приветствие при открытии чата",
   },
 };
