@@ -199,6 +199,24 @@ async def test_every_kind_of_message_is_read(stage: Stage, piece: Piece) -> None
     assert getattr(attachment, kind) is not None
 
 
+async def test_a_message_that_is_told_cut_can_be_had_whole(stage: Stage, api: API) -> None:
+    stage.simulator.readings.choose("vk_cropped", "what is long or has attachments")
+    chat = await stage.meet(Kind.VK)
+    await stage.pushed()
+    stage.simulator.attach(chat, Piece.PHOTO, caption="word " * 50)
+    [told] = await messages(stage)
+    assert (told.is_cropped, told.text, told.attachments) == (True, ("word " * 50)[:100], [])
+    answer = await api.messages.get_by_conversation_message_id(
+        peer_id=told.peer_id, conversation_message_ids=[told.conversation_message_id]
+    )
+    [whole] = answer.items
+    assert (whole.is_cropped, whole.text) == (None, "word " * 50)
+    assert whole.attachments[0].photo is not None
+    stage.simulator.say(chat, "short")
+    [told] = await messages(stage)
+    assert (told.is_cropped, told.text) == (None, "short")
+
+
 async def test_a_file_can_be_fetched(stage: Stage) -> None:
     chat = await stage.meet(Kind.VK)
     stage.simulator.attach(chat, Piece.FILE)

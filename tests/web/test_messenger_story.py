@@ -304,6 +304,33 @@ async def test_whatever_happens_on_the_way_out_nothing_is_doubled_and_doubt_is_s
             assert shown == 0
 
 
+async def test_what_vk_tells_cut_is_fetched_and_is_no_edit(sqlite_url: str, tmp_path: Path) -> None:
+    async with staged(ChannelKind.VK, sqlite_url, tmp_path) as stage:
+        stage.platform.readings.choose("vk_cropped", "what is long or has attachments")
+        chat = await stage.open_link()
+        await stage.begin(chat)
+        said = ("слово " * 100).strip()
+        stage.platform.attach(chat, Piece.PHOTO, caption=said)
+
+        async def is_whole() -> bool:
+            if not await stage.conversations():
+                return False
+            last = (await stage.messages())[-1]
+            return last.text == said and [one.state.value for one in last.attachments] == ["stored"]
+
+        await stage.until(is_whole)
+        last = (await stage.messages())[-1]
+        assert last.edited_at is None
+        (line,) = [line for line in chat.lines if line.text == said]
+        stage.platform.edit(chat, line.id, "иначе " * 50)
+
+        async def is_edited() -> bool:
+            return (await stage.messages())[-1].text == ("иначе " * 50).strip()
+
+        await stage.until(is_edited)
+        assert (await stage.messages())[-1].edited_at is not None
+
+
 async def test_more_files_than_are_fetched_in_a_day_are_shown_as_that(
     sqlite_url: str, tmp_path: Path
 ) -> None:

@@ -184,7 +184,8 @@ class VK:
         if kind is EventKind.MESSAGE and _is_start(message):
             kind = EventKind.OPENED
         text, attachments = _read_words(message), tuple(_read_attachments(message))
-        if kind is EventKind.MESSAGE and not (text or attachments or code):
+        is_cut = get(message, "is_cropped") is True
+        if kind is EventKind.MESSAGE and not (text or attachments or code or is_cut):
             return _event(sent, raw, EventKind.OTHER, "")
         return _event(
             sent,
@@ -201,6 +202,7 @@ class VK:
             reply_to=get_text(message, "reply_message", "id"),
             payload=payload,
             echo_mark=get_text(message, "random_id") if kind is EventKind.ECHO else "",
+            cut=get_text(message, "conversation_message_id") if is_cut else "",
         )
 
     def reply(self, events: Sequence[ChannelEvent]) -> HttpReply:
@@ -339,6 +341,22 @@ class VK:
 
     def fetch(self, source: str) -> AsyncIterator[bytes]:
         return self._api.fetch(source)
+
+    async def reload(self, chat_id: str, cut: str) -> ChannelEvent | None:
+        """The message whole: what is long is told with `is_cropped` (VK API, message)."""
+        answer = await self._ask(
+            "messages.getByConversationMessageId",
+            peer_id=chat_id,
+            conversation_message_ids=cut,
+            group_id=self._group_id,
+        )
+        found = get_dicts(answer, "items")
+        if not found or get_text(found[0], "conversation_message_id") != cut:
+            return None
+        raw = {"type": "message_edit", "object": found[0]}
+        event = self._read_message(raw, raw, EventKind.EDITED)
+        whole = f"whole:{chat_id}:{cut}:{hash_node(raw)}"
+        return replace(event, event_id=whole, cut="", is_whole=True) if event.chat_id == chat_id else None
 
     async def _ask(self, method: str, *, sends: bool = False, **form: Any) -> Any:
         """Call a method: a form, never JSON, and the token in a header (VK API, requests)."""

@@ -778,9 +778,10 @@ def list_with_buttons(tx: Transaction, held: Row) -> list[Message]:
     return [_message(row, held) for row in rows]
 
 
-def edit_message(tx: Transaction, message: Message, text: str, now: datetime) -> None:
-    """The visitor's own word, changed."""
-    tx.run(_EDIT, of_id=message.id, new_text=text, new_edited_at=to_ms(now))
+def edit_message(tx: Transaction, message: Message, text: str, edited_at: datetime | None) -> None:
+    """The visitor's own word, changed; without a time, told anew and not changed by anybody."""
+    at = None if edited_at is None else to_ms(edited_at)
+    tx.run(_EDIT, of_id=message.id, new_text=text, new_edited_at=at)
 
 
 def set_words_at(tx: Transaction, message: Message, words_at: datetime) -> None:

@@ -40,6 +40,7 @@ def bound_event(event: ChannelEvent) -> ChannelEvent:
         payload=clean_name(event.payload)[:MOST_PAYLOAD],
         echo_mark=_id(event.echo_mark),
         reason=_label(event.reason),
+        cut=_id(event.cut),
         profile=None if event.profile is None else _bound_profile(event.profile),
     )
 

@@ -165,6 +165,10 @@ class ChannelEvent:
     """ECHO: what `Channel.echo_mark` gave for our own message; anything else is somebody else's."""
     reason: str = ""
     """FAILED: why, in the platform's words."""
+    cut: str = ""
+    """The message was told cut: what `ReloadingChannel.reload` takes to bring the whole of it."""
+    is_whole: bool = False
+    """EDITED: nothing was edited, this is the whole of what was told cut."""
     may_answer: bool = True
     """Whether we may write from now on; a Viber chat that was only opened takes one welcome and no more."""
     profile: Profile | None = None
@@ -429,6 +433,14 @@ class PreparedChannel(Protocol):
 
     async def prepare(self) -> Mapping[str, str]:
         """Values to be kept before the set-up begins, so that whoever is asked knows them."""
+
+
+@runtime_checkable
+class ReloadingChannel(Protocol):
+    """A channel whose platform sometimes tells a message cut (`ChannelEvent.cut`)."""
+
+    async def reload(self, chat_id: str, cut: str) -> ChannelEvent | None:
+        """The whole of the message, as EDITED; None when it is there no more."""
 
 
 class Channels(Protocol):

@@ -46,6 +46,7 @@ from knopka.domain.messaging import (
     OutboundMessage,
     PollingChannel,
     Profile,
+    ReloadingChannel,
     SentMessage,
 )
 from knopka.files import FileStore, Refused, Taken, make_name, take_in
@@ -280,6 +281,8 @@ class Courier:
                     await channel.answer_callback(_callback(payload))
                 case "read":
                     return await self._tell_read(channel, payload)
+                case "whole":
+                    return await _reload(channel, payload)
                 case unknown:
                     raise BadRequest(f"There is no errand {unknown}.")
         except ChannelBroken as error:
@@ -348,8 +351,17 @@ class Courier:
                 _note_profile(tx, payload, result, now)
             case "read":
                 note_told(tx, payload, result)
+            case "whole":
+                self._take_whole(tx, payload, result, now)
             case _:
                 pass
+
+    def _take_whole(
+        self, tx: Transaction, payload: Mapping[str, Any], whole: ChannelEvent | None, now: datetime
+    ) -> None:
+        setup = self._catalog().channels.get(ChannelId(payload["channel"]))
+        if whole is not None and setup is not None:
+            accept_updates(tx, setup, [whole], now=now)
 
     # --- Looking after the channels themselves.
 
@@ -402,6 +414,16 @@ def _parse(channel: Channel, body: bytes) -> list[ChannelEvent]:
     except UnreadableUpdate:
         log.warning("an update of a channel (%s) could not be read and was left out", channel.kind.value)
         return []
+
+
+async def _reload(channel: Channel, payload: Mapping[str, Any]) -> ChannelEvent | None:
+    """The whole of a message; None where the platform gives it no more."""
+    if not isinstance(channel, ReloadingChannel):
+        return None
+    try:
+        return await channel.reload(payload["chat_id"], payload["cut"])
+    except (ChatGone, BadRequest):
+        return None
 
 
 def _callback(payload: Mapping[str, Any]) -> ChannelEvent:

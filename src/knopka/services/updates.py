@@ -311,6 +311,7 @@ class _Taker:
         if message is None:
             return None
         self._attach_all(message)
+        self._promise_whole(message)
         if event.message_id and early.was_taken_back(
             self._tx, self._channel.id, event.chat_id, event.message_id
         ):
@@ -336,9 +337,17 @@ class _Taker:
             self._attach_all(known)
         return known
 
-    def _attach_all(self, message: Message) -> None:
-        for number, came in enumerate(self._event.attachments[:MOST_ATTACHMENTS], 1):
-            self._attach(message, came if number <= MOST_FILES else replace(came, source=""))
+    def _attach_all(self, message: Message, *, known: int = 0) -> bool:
+        """Keep what came beside the words, without the first ones that are known; True if there was any."""
+        came = self._event.attachments[:MOST_ATTACHMENTS]
+        for number, one in enumerate(came[known:], known + 1):
+            self._attach(message, one if number <= MOST_FILES else replace(one, source=""))
+        return len(came) > known
+
+    def _promise_whole(self, message: Message) -> None:
+        """Of a message that was told cut the rest is asked for; until it comes, what was told is shown."""
+        if self._event.cut:
+            self._promise("whole", {"cut": self._event.cut}, key=f"whole:{message.id}")
 
     def _attach(self, message: Message, came: InAttachment) -> None:
         cleaned = replace(
@@ -425,6 +434,9 @@ class _Taker:
         if held is not None and message is not None:
             text, _ = split_short(self._event.text)
             self._edit(held, message, text)
+            self._promise_whole(message)
+            if self._event.is_whole and self._attach_all(message, known=len(message.attachments)):
+                self._publish(held, message.id)
 
     def _edit(self, held: Row, message: Message, text: str) -> None:
         """Change the words, unless they were changed later than that already."""
@@ -435,7 +447,8 @@ class _Taker:
             db_conversations.set_words_at(self._tx, message, told_at)
         text = clean_message(text)[:MAX_TEXT]
         if text and text != message.text:
-            db_conversations.edit_message(self._tx, message, text, self._now)
+            edited_at = message.edited_at if self._event.is_whole else self._now
+            db_conversations.edit_message(self._tx, message, text, edited_at)
             self._publish(held, message.id)
 
     def _take_deletion(self) -> None:

@@ -190,6 +190,7 @@ READINGS: Mapping[str, tuple[str, ...]] = {
     "vk_random_id": ("for an hour", "for ever"),
     "vk_text_limit": ("9000", "4096"),
     "vk_ref_limit": ("none", "64"),
+    "vk_cropped": ("never", "what is long or has attachments"),
     "vk_confirms": ("within addCallbackServer", "after its answer"),
 }
 """What nobody outside the platforms knows for sure: each point with its readings, the usual one first."""

@@ -31,6 +31,9 @@ MAX_PAYLOAD = 255
 HOUR = 3600.0
 MAX_RETRY_AFTER = 3 * HOUR
 MAX_SENT = 1000
+MAX_ASKED = 100
+CROPPED_TEXT = 100
+"""What is left of a message that is told cut; VK tells no figure, so this one is ours."""
 START_TEXT = "Начать"
 START_PAYLOAD = '{"command":"start"}'
 STICKER_ID = 9019
@@ -166,6 +169,8 @@ class Vk(StandIn[Community]):
             case "messages.markAsRead":
                 self._mark_as_read(call)
                 return respond(1)
+            case "messages.getByConversationMessageId":
+                return self._get_messages(call)
             case "messages.sendMessageEventAnswer":
                 return self._answer_event(community, call)
             case "users.get":
@@ -369,6 +374,17 @@ class Vk(StandIn[Community]):
                 line.read = True
         self.world.touch()
 
+    def _get_messages(self, call: Call) -> Reply:
+        """Messages of the chat, whole; what is not there is left out."""
+        wanted = str(call.params.get("conversation_message_ids", "")).split(",")
+        if not 1 <= len(wanted) <= MAX_ASKED or not all(one.strip().isdigit() for one in wanted):
+            raise bad("conversation_message_ids not valid")
+        chat = self.find_chat(call.account, call.params.get("peer_id"))
+        numbers = {one.strip() for one in wanted}
+        lines = () if chat is None else chat.lines
+        items = [line.body for line in lines if line.id in numbers and line.body]
+        return respond({"count": len(items), "items": items})
+
     def _answer_event(self, community: Community, call: Call) -> Reply:
         event_id = str(call.params.get("event_id", ""))
         waits = community.waiting.get(event_id)
@@ -481,8 +497,8 @@ class Vk(StandIn[Community]):
         self.needs_reach(chat)
         line.text, line.edited = text, True
         community = self.houses[chat.account]
-        body = {**line.body, "text": text, "update_time": int(self.world.now())}
-        self._event(community, chat, "message_edit", body, f"{line.id} edited", text)
+        line.body = {**line.body, "text": text, "update_time": int(self.world.now())}
+        self._event(community, chat, "message_edit", self._crop(line.body), f"{line.id} edited", text)
 
     def block(self, chat: Chat) -> None:
         """The person forbids the community to write."""
@@ -530,8 +546,15 @@ class Vk(StandIn[Community]):
         line = chat.add(Line(str(next(community.message_ids)), Side.PERSON, text, self.world.now(), what))
         message = self._message(chat, line, text, {**content, **self._ref(chat)})
         line.body = message
-        self._event(community, chat, "message_new", message, line.id, text or what)
+        self._event(community, chat, "message_new", self._crop(message), line.id, text or what)
         return line
+
+    def _crop(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The message as an event tells it: whole, or cut to its beginning."""
+        is_short = len(message["text"]) <= CROPPED_TEXT and not message["attachments"]
+        if is_short or self.world.readings.is_usual("vk_cropped"):
+            return message
+        return {**message, "text": message["text"][:CROPPED_TEXT], "attachments": [], "is_cropped": True}
 
     def _ref(self, chat: Chat) -> dict[str, str]:
         """The link's code, on the message after the click; whether later ones repeat it is not documented."""

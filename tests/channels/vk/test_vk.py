@@ -201,6 +201,43 @@ async def test_a_message_is_a_form_with_its_random_id_and_the_token_in_a_header(
     assert actions == ["text", "open_link"]
 
 
+WHOLE = {
+    "id": 21, "conversation_message_id": 19, "peer_id": 77, "from_id": 77, "date": 1767225600, "version": 11,
+    "text": "The beginning of a long story", "attachments": [{"type": "link", "link": {"url": "https://a.example"}}],
+}  # fmt: skip
+
+
+@pytest.mark.anyio
+async def test_a_message_that_is_told_cut_can_be_had_whole() -> None:
+    told = read("message_new__cropped")
+    assert (told.kind, told.text, told.cut) == (EventKind.MESSAGE, "The beginning of a long", "19")
+    platform = Platform({"messages.getByConversationMessageId": {"response": {"count": 1, "items": [WHOLE]}}})
+    whole = await make(platform).reload(told.chat_id, told.cut)
+    assert whole is not None
+    assert (whole.kind, whole.is_whole, whole.cut) == (EventKind.EDITED, True, "")
+    assert (whole.message_id, whole.text) == (told.message_id, "The beginning of a long story")
+    assert [one.title for one in whole.attachments] == ["https://a.example"]
+    (request,) = platform.asked("messages.getByConversationMessageId")
+    fields = form(request)
+    assert (fields["peer_id"], fields["conversation_message_ids"], fields["group_id"]) == ("77", "19", "123")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "items", [[], [{**WHOLE, "conversation_message_id": 20}], [{**WHOLE, "peer_id": 78}], None]
+)
+async def test_another_message_is_never_taken_for_the_one_that_was_cut(items: Any) -> None:
+    platform = Platform({"messages.getByConversationMessageId": {"response": {"items": items}}})
+    assert await make(platform).reload("77", "19") is None
+
+
+def test_a_picture_alone_that_is_cut_away_is_still_a_message() -> None:
+    body = {"message": {"peer_id": 77, "from_id": 77, "text": "", "id": 9, "is_cropped": True}}
+    body["message"]["conversation_message_id"] = 7
+    (event,) = make().parse(other("message_new", body))
+    assert (event.kind, event.cut) == (EventKind.MESSAGE, "7")
+
+
 GROUP = {"response": {"groups": [{"id": 123, "name": "The tea shop", "screen_name": "tea_shop"}]}}
 
 
