@@ -70,10 +70,10 @@ def test_S_HOOK_08_names_are_lines_of_text() -> None:
 
 @pytest.mark.parametrize("bad", ["a\0", "\x07", "x" * (MOST_ID + 1), "a\nb"])
 def test_S_HOOK_08_an_id_that_cannot_be_one_is_none(bad: str) -> None:
-    told = event(user_id=bad, message_id=bad, message_ids=("4", bad), reply_to=bad, echo_mark=bad)
+    told = event(user_id=bad, message_id=bad, message_ids=("4", bad), reply_to=bad, echo_mark=bad, cut=bad)
     bound = bound_event(told)
     assert (bound.user_id, bound.message_id, bound.message_ids) == ("", "", ("4",))
-    assert (bound.reply_to, bound.echo_mark, bound.kind) == ("", "", EventKind.MESSAGE)
+    assert (bound.reply_to, bound.echo_mark, bound.cut, bound.kind) == ("", "", "", EventKind.MESSAGE)
 
 
 @pytest.mark.parametrize("bad", ["a\0", "x" * (MOST_ID + 1)])
