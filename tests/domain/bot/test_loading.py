@@ -895,6 +895,15 @@ def test_faults_beyond_the_limit_are_left_unsaid() -> None:
     assert len(faults_of(wrap(*[handle("shwo")] * (MAX_FAULTS + 5)))) == MAX_FAULTS
 
 
+def test_patterns_that_are_too_large_together_are_refused() -> None:
+    one = {"regex": "/(?:.*?){0,390}x/", "params": []}
+    parse_script(dump(wrap(handle("buttons", [one] * 50))))
+    codes = {fault.code for fault in faults_of(wrap(handle("buttons", [one] * 200)))}
+    assert codes == {"patterns_too_large"}
+    marker = handle("show", {"value": "{{regexp./(?:.*?){0,390}x/}}"})
+    assert {fault.code for fault in faults_of(wrap(*[marker] * 200))} == codes
+
+
 def test_steps_by_number_and_steps_in_order_are_the_same_script() -> None:
     steps = [{"question": [SHOW, GOTO]}, {"question": [SHOW]}]
     numbered = {"1": steps[1], "0": {"question": {"0": SHOW, "1": GOTO}}}

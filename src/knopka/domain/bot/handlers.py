@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 from knopka.domain.bot.actions import CARDS, no_such_part, read_action, read_card
-from knopka.domain.bot.patterns import read_pattern
 from knopka.domain.bot.pcre import PatternError
 from knopka.domain.bot.reading import Spot
 from knopka.domain.bot.references import check_called, check_shown
@@ -147,7 +146,7 @@ def _read_button(spot: Spot) -> ScriptButton:
     if not isinstance(url.value, str):
         url.refuse("not_a_text", 'this must be a text: "https://…"')
         return ScriptButton(text)
-    url.tell(check_shown(url.value))
+    url.tell(check_shown(url.value, spot.findings.read_pattern))
     return ScriptButton(text, url.value)
 
 
@@ -186,22 +185,17 @@ def _read_send_external(spot: Spot, params: Spot) -> SendExternal | None:
     message = params.require("message") if params.expect_object() else None
     if message is None or not message.expect_object():
         return None
-    recipient = params.get("recipient")
-    has_recipient = recipient is not None and recipient.expect_object()
-    filter_ = recipient.get("filter") if recipient and has_recipient else None
+    recipient = params.get("recipient") or _no_params(params)
+    wanted = (recipient.get("filter") if recipient.expect_object() else None) or _no_params(recipient)
     channels = params.get("channels")
     return SendExternal(
         at=spot.at,
         text=message.text("text"),
         buttons=_read_buttons_shown(message.get("buttons")),
-        recipient=recipient.one_of("type", _RECIPIENTS, "main_contact")
-        if recipient and has_recipient
-        else "main_contact",
-        way=recipient.one_of("way_of_communication", _WAYS, "last_active")
-        if recipient and has_recipient
-        else "last_active",
-        logic=filter_.one_of("logic", _LOGIC, "and") if filter_ else "and",
-        terms=_read_terms(filter_.require("conditions")) if filter_ else (),
+        recipient=recipient.one_of("type", _RECIPIENTS, "main_contact"),
+        way=recipient.one_of("way_of_communication", _WAYS, "last_active"),
+        logic=wanted.one_of("logic", _LOGIC, "and"),
+        terms=_read_terms(wanted.get("conditions")),
         channels=tuple(_read_channel(item) for item in (channels.items() if channels else [])),
         on_error=read_handlers(params.get("on_error")),
     )
@@ -236,7 +230,7 @@ def _read_pattern(spot: Spot) -> Pattern | None:
         spot.refuse("not_a_text", 'this must be a pattern: "/…/iu"')
         return None
     try:
-        return read_pattern(spot.value)
+        return spot.findings.read_pattern(spot.value)
     except PatternError as error:
         spot.refuse(error.code, f"{error.message} (character {error.offset + 1} of the pattern)")
         return None
@@ -471,7 +465,7 @@ def _read_called(spot: Spot | None, *, https_only: bool) -> str:
     if not isinstance(spot.value, str):
         spot.refuse("not_a_text", 'this must be a text: "https://…"')
         return ""
-    spot.tell(check_called(spot.value, https_only=https_only))
+    spot.tell(check_called(spot.value, spot.findings.read_pattern, https_only=https_only))
     return spot.value
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 MAX_MEMORY: Final = 1 << 20
 """Bytes for one compiled pattern, its cache of states included."""
-CACHED: Final = 64
+CACHED: Final = 128
 
 
 @lru_cache(CACHED)

@@ -31,6 +31,11 @@ def read_pattern(literal: str) -> Pattern:
     return Pattern(literal, source, frames)
 
 
+def size_of(pattern: Pattern) -> int:
+    """Instructions of a pattern that was read: what it costs to compile and to match."""
+    return int(compile_re2(pattern.re2).programsize)
+
+
 def find(pattern: Pattern, text: str) -> tuple[str, ...] | None:
     """The first match: the whole of it, then its groups in order; a group that took no part is empty."""
     text = text[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8")

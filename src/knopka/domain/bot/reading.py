@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
+from knopka.domain.bot.patterns import MAX_PROGRAM, read_pattern, size_of
+from knopka.domain.bot.pcre import PatternError
 from knopka.domain.bot.places import Node, Places
 from knopka.domain.bot.references import Finding, check_text, suggest
-from knopka.domain.bot.script import Block, Place, Warning
+from knopka.domain.bot.script import Block, Pattern, Place, Warning
 from knopka.domain.errors import Fault
 from knopka.domain.strict_json import join_path
 from knopka.domain.text import excerpt
@@ -16,6 +18,8 @@ from knopka.domain.text import excerpt
 MAX_FAULTS: Final = 20
 MAX_WARNINGS: Final = 100
 """Further ones are left unsaid: the answer stays small whatever was sent."""
+MAX_PATTERNS: Final = 200_000
+"""Instructions of all patterns of a script together: they bound the time that loading takes."""
 
 _T = TypeVar("_T")
 _ON = {"true": True, "1": True, "false": False, "0": False, "": False}
@@ -26,10 +30,21 @@ class Findings:
 
     def __init__(self, places: Places) -> None:
         self.places = places
+        self._room = MAX_PATTERNS
         self.faults: list[Fault] = []
         self.warnings: list[Warning] = []
         self.jumps: list[tuple[Spot, Block, int]] = []
         """Each step that a handler names, checked when all steps are known."""
+
+    def read_pattern(self, literal: str) -> Pattern:
+        """As in patterns.py, as long as there is room for patterns in the script."""
+        if self._room <= 0:
+            message = "the patterns of this script are too large together: repeat less in them"
+            raise PatternError("patterns_too_large", message, 0)
+        self._room -= 2 * MAX_PROGRAM  # of one that is refused
+        pattern = read_pattern(literal)
+        self._room += 2 * MAX_PROGRAM - size_of(pattern)
+        return pattern
 
     def add(self, at: Place, finding: Finding) -> None:
         found, most = (self.faults, MAX_FAULTS) if finding.is_fault else (self.warnings, MAX_WARNINGS)
@@ -130,7 +145,7 @@ class Spot:
             case _:
                 self.refuse("not_a_text", 'this must be a text: "…"')
                 return ""
-        self.tell(check_text(text, names))
+        self.tell(check_text(text, self.findings.read_pattern, names))
         return text
 
     def whole(self, key: str, default: int | None = None) -> int:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 from urllib.parse import urlsplit
 
 from knopka.domain.bot import markers
-from knopka.domain.bot.patterns import read_pattern
 from knopka.domain.bot.pcre import PatternError
 from knopka.domain.bot.scope import OF_STORE, VARIABLES
+from knopka.domain.bot.script import Pattern
 from knopka.domain.text import excerpt
 from knopka.domain.urls import is_web_address
 
 MAX_ADDRESS: Final = 2_048
 """Characters of an address (S-SSRF-03)."""
+ReadPattern = Callable[[str], Pattern]
+"""Raises PatternError."""
+
 _LINK_SCHEMES: Final = ("https", "http", "mailto", "tel")
 _APP_SCHEMES: Final = ("tg", "viber")
 
@@ -51,7 +54,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f": did you mean {close[0]}?" if close else ""
 
 
-def check_text(text: str, names: str = "") -> Iterator[Finding]:
+def check_text(text: str, read: ReadPattern, names: str = "") -> Iterator[Finding]:
     """What is wrong with the markers of a text.
 
     `names` says what the text names, if it names a user, a status, an address and
@@ -62,7 +65,7 @@ def check_text(text: str, names: str = "") -> Iterator[Finding]:
     parts = markers.split(text)
     for index, part in enumerate(parts):
         if isinstance(part, markers.Marker):
-            yield from _check_marker(part, names)
+            yield from _check_marker(part, read, names)
         elif "{{" in part:
             if index + 1 < len(parts):
                 yield Finding(
@@ -74,7 +77,7 @@ def check_text(text: str, names: str = "") -> Iterator[Finding]:
                 yield Finding(False, "unclosed_marker", "this {{ is not closed and will be shown as it is")
 
 
-def _check_marker(marker: markers.Marker, names: str) -> Iterator[Finding]:
+def _check_marker(marker: markers.Marker, read: ReadPattern, names: str) -> Iterator[Finding]:
     name = excerpt(marker.name)
     if names and marker.name.startswith("bot_params"):
         yield Finding(True, "bot_params_name", f"bot_params come from the page and may not name {names}")
@@ -85,7 +88,7 @@ def _check_marker(marker: markers.Marker, names: str) -> Iterator[Finding]:
     root, *rest = marker.path
     known = _known_below(root)
     if root == "regexp":
-        yield from _check_pattern(".".join(rest))
+        yield from _check_pattern(".".join(rest), read)
     elif root not in _ROOTS:
         yield _unknown(name, root, _ROOTS)
     elif rest and known and rest[0] not in known:
@@ -103,16 +106,16 @@ def _unknown(name: str, part: str, known: frozenset[str]) -> Finding:
     return Finding(False, "unknown_marker", f"{{{{{name}}}}} is no marker and will be empty", part, known)
 
 
-def _check_pattern(literal: str) -> Iterator[Finding]:
+def _check_pattern(literal: str, read: ReadPattern) -> Iterator[Finding]:
     try:
-        read_pattern(literal)
+        read(literal)
     except PatternError as error:
         yield Finding(True, error.code, f"the pattern of this marker: {error.message}")
 
 
-def check_called(url: str, *, https_only: bool) -> Iterator[Finding]:
+def check_called(url: str, read: ReadPattern, *, https_only: bool) -> Iterator[Finding]:
     """What is wrong with an address that knopka itself calls: its host stands in the script, in full."""
-    yield from check_text(url, "an address that is called")
+    yield from check_text(url, read, "an address that is called")
     if len(url) > MAX_ADDRESS:
         yield Finding(True, "address_too_long", f"an address has at most {MAX_ADDRESS} characters")
         return
@@ -133,12 +136,12 @@ def check_called(url: str, *, https_only: bool) -> Iterator[Finding]:
             yield Finding(False, "not_https", "http addresses are called only where the server allows them")
 
 
-def check_shown(url: str) -> Iterator[Finding]:
+def check_shown(url: str, read: ReadPattern) -> Iterator[Finding]:
     """What is wrong with an address under a button: only its query may hold what the page gave."""
     before_query = _BEFORE_QUERY.match(url)
     head = before_query.group() if before_query else ""
-    yield from check_text(head, "an address")
-    yield from check_text(url[len(head) :])
+    yield from check_text(head, read, "an address")
+    yield from check_text(url[len(head) :], read)
     if url.startswith("{{"):
         return  # wholly a value, which is judged when it is there
     found = _SCHEME.match(url)
