@@ -11,7 +11,7 @@ _PAYLOAD = re.compile(f"b:{_NUMBER}:{_NUMBER}:{_NUMBER}")
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """Which button of which run: `wait` is Waiting.number, `option` its place among the offered, from 0."""
+    """Which button of which run: `wait` is Say.wait, `option` its place among the offered, from 0."""
 
     run: int
     wait: int
