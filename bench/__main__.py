@@ -15,6 +15,7 @@ from statistics import median
 
 import psutil
 
+from bench.bot import measure_bot
 from bench.fanout import measure_fanout
 from bench.grown import measure_grown
 from bench.messengers import measure_messengers
@@ -32,6 +33,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "f": measure_start,
     "g": measure_grown,
     "h": measure_messengers,
+    "i": measure_bot,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 SYNCS = 100
