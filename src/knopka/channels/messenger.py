@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
+from knopka.channels._buttons import add_lines, send_each, write_line
 from knopka.channels._http import Answer, Api
 from knopka.channels._json import (
     get_degrees,
@@ -319,16 +320,20 @@ class Messenger:
         """Send a text, with buttons as quick replies; those without room stand under it as numbered lines."""
         if message.is_beyond_window and not self._has_human_agent:
             raise WindowClosed("The 24 hours since the person's last message are over.")
-        text, replies = _lay_out(message)
-        content: dict[str, Any] = {"text": text, "metadata": self.echo_mark(key)}
-        if replies:
-            content["quick_replies"] = replies
-        json = {"recipient": {"id": message.chat_id}, **_purpose(message), "message": content}
-        answer = await self._ask("POST", f"/{self._page_id}/messages", json=json, sends=True)
-        message_id = get_text(self._need(answer).body, "message_id")
-        if not message_id:
-            raise Uncertain("Meta's answer names no message.")
-        return SentMessage(message_id)
+        replies, lines = _lay_out(message.buttons)
+
+        async def send(_number: int, text: str, is_last: bool) -> SentMessage:
+            content: dict[str, Any] = {"text": text, "metadata": self.echo_mark(key)}
+            if replies and is_last:
+                content["quick_replies"] = replies
+            json = {"recipient": {"id": message.chat_id}, **_purpose(message), "message": content}
+            answer = await self._ask("POST", f"/{self._page_id}/messages", json=json, sends=True)
+            message_id = get_text(self._need(answer).body, "message_id")
+            if not message_id:
+                raise Uncertain("Meta's answer names no message.")
+            return SentMessage(message_id)
+
+        return await send_each(add_lines(to_plain(message.text), lines, self.caps.text_most), send)
 
     async def answer_callback(self, event: ChannelEvent) -> None:
         """Nobody waits: a pressed button of Messenger shows its own title."""
@@ -447,18 +452,16 @@ def _purpose(message: OutboundMessage) -> dict[str, str]:
     return {"messaging_type": "RESPONSE"}
 
 
-def _lay_out(message: OutboundMessage) -> tuple[str, list[dict[str, str]]]:
-    """The text, and its quick replies. A link cannot be one, so it is a line of the text as well."""
+def _lay_out(rows: Sequence[Sequence[Button]]) -> tuple[list[dict[str, str]], list[str]]:
+    """The quick replies, and a numbered line for each button that has no room there. A link cannot be one."""
     replies: list[dict[str, str]] = []
-    lines = [to_plain(message.text)]
-    for number, button in enumerate((one for row in message.buttons for one in row), 1):
-        if button.url:
-            lines.append(f"{number}. {button.label}: {button.url}")
-        elif len(replies) == Messenger.caps.buttons_most:
-            lines.append(f"{number}. {button.label}")
+    lines: list[str] = []
+    for number, button in enumerate((one for row in rows for one in row), 1):
+        if button.url or len(replies) == Messenger.caps.buttons_most:
+            lines.append(write_line(number, button))
         else:
             replies.append(_reply(button))
-    return "\n".join(lines), replies
+    return replies, lines
 
 
 def _reply(button: Button) -> dict[str, str]:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from knopka.channels._buttons import add_lines, send_each, write_line
 from knopka.channels._http import LONGEST_WAIT, Answer, Api
 from knopka.channels._json import (
     get,
@@ -203,21 +204,28 @@ class Telegram:
     # --- Messages.
 
     async def send(self, message: OutboundMessage, key: OutboxKey) -> SentMessage:
-        text, entities = to_entities(message.text)
-        asked: dict[str, Any] = {
-            "chat_id": message.chat_id,
-            "text": text,
-            "link_preview_options": {"is_disabled": True},
-        }
-        if entities:
-            asked["entities"] = entities
-        if message.buttons:
-            asked["reply_markup"] = _write_keyboard(message.buttons)
-        sent = await self._ask("sendMessage", sends=True, **asked)
-        message_id = get_text(sent, "message_id")
-        if not message_id:
-            raise Uncertain("Telegram's answer could not be read.")
-        return SentMessage(message_id)
+        """Send a text, with a keyboard if there are buttons; those without room stand under it as lines."""
+        shown, entities = to_entities(message.text)
+        rows, lines = _lay_out(message.buttons)
+        keyboard = _write_keyboard(rows) if rows else None
+
+        async def send(number: int, text: str, is_last: bool) -> SentMessage:
+            asked: dict[str, Any] = {
+                "chat_id": message.chat_id,
+                "text": text,
+                "link_preview_options": {"is_disabled": True},
+            }
+            if entities and number == 0:
+                asked["entities"] = entities
+            if keyboard and is_last:
+                asked["reply_markup"] = keyboard
+            sent = await self._ask("sendMessage", sends=True, **asked)
+            message_id = get_text(sent, "message_id")
+            if not message_id:
+                raise Uncertain("Telegram's answer could not be read.")
+            return SentMessage(message_id)
+
+        return await send_each(add_lines(shown, lines, self.caps.text_most), send)
 
     async def answer_callback(self, event: ChannelEvent) -> None:
         """Without an answer the button shows that it waits (Bot API, answerCallbackQuery)."""
@@ -502,9 +510,34 @@ def _largest(found: Mapping[str, Any], name: str) -> str:
     return get_text(max(sizes, key=lambda size: get_number(size, "width") or 0), "file_id") if sizes else ""
 
 
+def _lay_out(rows: Sequence[Sequence[Button]]) -> tuple[list[list[Button]], list[str]]:
+    """The rows of the keyboard, and a numbered line for each button that has no place in them.
+
+    Beside one that asks for a phone no link can stand: those keys only say what
+    is on them (Bot API, KeyboardButton).
+    """
+    has_links = not _asks_phone(rows)
+    kept: list[list[Button]] = []
+    lines: list[str] = []
+    number = 0
+    for row in rows:
+        kept.append([])
+        for button in row:
+            number += 1
+            if number - len(lines) > Telegram.caps.buttons_most or (button.url and not has_links):
+                lines.append(write_line(number, button))
+            else:
+                kept[-1].append(button)
+    return [row for row in kept if row], lines
+
+
+def _asks_phone(rows: Sequence[Sequence[Button]]) -> bool:
+    return any(button.asks_phone for row in rows for button in row)
+
+
 def _write_keyboard(rows: Sequence[Sequence[Button]]) -> dict[str, Any]:
     """Buttons under the message; one that asks for a phone can only stand below the input."""
-    if any(button.asks_phone for row in rows for button in row):
+    if _asks_phone(rows):
         keys = [[{"text": one.label, "request_contact": one.asks_phone} for one in row] for row in rows]
         return {"keyboard": keys, "one_time_keyboard": True, "resize_keyboard": True}
     return {"inline_keyboard": [[_write_button(button) for button in row] for row in rows]}

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from knopka.channels._buttons import add_lines, send_each, write_line
 from knopka.channels._http import Api
 from knopka.channels._json import (
     get,
@@ -216,19 +217,20 @@ class Viber:
     async def send(self, message: OutboundMessage, key: OutboxKey) -> SentMessage:
         """Send a text, with a keyboard if there are buttons; those without room stand under it as lines."""
         rows, left = _lay_out(message.buttons)
-        json = {
-            **self._envelope(_PHONE_LEVEL if _asks_phone(rows) else 1),
-            "receiver": message.chat_id,
-            "text": "\n".join([to_plain(message.text), *left]),
-        }
-        if rows:
-            buttons = [_key(button, width) for row in rows for button, width in _share(row)]
-            json["keyboard"] = {"Type": "keyboard", "DefaultHeight": False, "Buttons": buttons}
-        answer = _need(await self._ask("send_message", json, sends=True))
-        message_id = get_text(answer, "message_token")
-        if not message_id:
-            raise Uncertain("Viber's answer names no message.")
-        return SentMessage(message_id)
+
+        async def send(_number: int, text: str, is_last: bool) -> SentMessage:
+            level = _PHONE_LEVEL if is_last and _asks_phone(rows) else 1
+            json = {**self._envelope(level), "receiver": message.chat_id, "text": text}
+            if rows and is_last:
+                buttons = [_key(button, width) for row in rows for button, width in _share(row)]
+                json["keyboard"] = {"Type": "keyboard", "DefaultHeight": False, "Buttons": buttons}
+            answer = _need(await self._ask("send_message", json, sends=True))
+            message_id = get_text(answer, "message_token")
+            if not message_id:
+                raise Uncertain("Viber's answer names no message.")
+            return SentMessage(message_id)
+
+        return await send_each(add_lines(to_plain(message.text), left, self.caps.text_most), send)
 
     def _envelope(self, level: int = 1) -> dict[str, Any]:
         values = self._config.values
@@ -338,11 +340,7 @@ def _lay_out(rows: Sequence[Sequence[Button]]) -> tuple[list[Sequence[Button]], 
     most = Viber.caps.buttons_most
     placed = sum(len(row) for row in cut[:most])
     left = [button for row in cut[most:] for button in row]
-    return cut[:most], [_line(number, button) for number, button in enumerate(left, placed + 1)]
-
-
-def _line(number: int, button: Button) -> str:
-    return f"{number}. {button.label}: {button.url}" if button.url else f"{number}. {button.label}"
+    return cut[:most], [write_line(number, button) for number, button in enumerate(left, placed + 1)]
 
 
 def _asks_phone(rows: Sequence[Sequence[Button]]) -> bool:

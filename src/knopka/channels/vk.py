@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from knopka.channels._buttons import add_lines, send_each, write_line
 from knopka.channels._http import Api
 from knopka.channels._json import (
     get,
@@ -70,6 +71,8 @@ FIRST_GROUP_CHAT = 2_000_000_000
 """Peers from here on are chats of several people (VK API, messages.send, peer_id)."""
 MOST_PAYLOAD = 255
 MOST_IN_ROW = 5
+MOST_ROWS = 6
+"""Of buttons that stand under a message (VK API, bots, keyboard)."""
 TITLE = "knopka"
 """The callback server's name in the community's settings; VK takes 14 characters."""
 
@@ -297,19 +300,26 @@ class VK:
     # --- Messages.
 
     async def send(self, message: OutboundMessage, key: OutboxKey) -> SentMessage:
-        form: dict[str, Any] = {
-            "peer_id": message.chat_id,
-            "message": to_plain(message.text),
-            "random_id": _random_id(key),
-            "dont_parse_links": 1,
-        }
-        if message.buttons:
-            form["keyboard"] = _write_keyboard(message.buttons)
-        answer = await self._ask("messages.send", sends=True, **form)
-        message_id = get_text({"id": answer}, "id") or get_text(answer, "message_id")
-        if not message_id:
-            raise Uncertain("VK's answer could not be read.")
-        return SentMessage(message_id)
+        """Send a text, with a keyboard if there are buttons; those without room stand under it as lines."""
+        rows, lines = _lay_out(message.buttons)
+        keyboard = _write_keyboard(rows) if rows else ""
+
+        async def send(number: int, text: str, is_last: bool) -> SentMessage:
+            form: dict[str, Any] = {
+                "peer_id": message.chat_id,
+                "message": text,
+                "random_id": _random_id(key if is_last else OutboxKey(f"{key}:{number}")),
+                "dont_parse_links": 1,
+            }
+            if keyboard and is_last:
+                form["keyboard"] = keyboard
+            answer = await self._ask("messages.send", sends=True, **form)
+            message_id = get_text({"id": answer}, "id") or get_text(answer, "message_id")
+            if not message_id:
+                raise Uncertain("VK's answer could not be read.")
+            return SentMessage(message_id)
+
+        return await send_each(add_lines(to_plain(message.text), lines, self.caps.text_most), send)
 
     async def answer_callback(self, event: ChannelEvent) -> None:
         """Without an answer the button shows that it waits for a minute."""
@@ -543,13 +553,20 @@ def _widest(found: Mapping[str, Any], name: str) -> str:
     return get_text(max(sizes, key=lambda size: get_number(size, "width") or 0), "url") if sizes else ""
 
 
+def _lay_out(rows: Sequence[Sequence[Button]]) -> tuple[list[Sequence[Button]], list[str]]:
+    """The rows of the keyboard, and a numbered line for each button beyond what one holds."""
+    buttons = [button for row in rows for button in row]
+    kept, most = buttons[: VK.caps.buttons_most], VK.caps.buttons_most
+    lines = [write_line(number, button) for number, button in enumerate(buttons[most:], most + 1)]
+    shown = [row[at : at + MOST_IN_ROW] for row in rows for at in range(0, len(row), MOST_IN_ROW)]
+    if len(buttons) > most or len(shown) > MOST_ROWS:
+        shown = [kept[at : at + 2] for at in range(0, len(kept), 2)]
+    return shown, lines
+
+
 def _write_keyboard(rows: Sequence[Sequence[Button]]) -> str:
     """Buttons under the message itself; each says its label in the person's name when it is pressed."""
-    shown = [
-        [_write_button(button) for button in row[at : at + MOST_IN_ROW]]
-        for row in rows
-        for at in range(0, len(row), MOST_IN_ROW)
-    ]
+    shown = [[_write_button(button) for button in row] for row in rows]
     return json.dumps({"inline": True, "buttons": shown}, ensure_ascii=False)
 
 

@@ -12,7 +12,7 @@ from telegram import Update
 
 from knopka.channels._http import LONGEST_WAIT, Api
 from knopka.channels.telegram import POLL_SECONDS, SECRET_HEADER, UPDATES, Telegram
-from knopka.domain.errors import BadRequest, ChannelBroken, ChatGone, DeliveryError, Retryable
+from knopka.domain.errors import BadRequest, ChannelBroken, ChatGone, DeliveryError, Retryable, Uncertain
 from knopka.domain.messaging import (
     AttachmentKind,
     Button,
@@ -233,6 +233,59 @@ async def test_a_button_that_asks_for_a_phone_stands_below_the_input() -> None:
     await make(platform).send(OutboundMessage(chat_id="55", text="Телефон?", buttons=rows), KEY)
     keys = asked(platform, "sendMessage")["reply_markup"]["keyboard"]
     assert keys == [[{"text": "Поделиться телефоном", "request_contact": True}]]
+
+
+@pytest.mark.anyio
+async def test_a_link_beside_such_a_button_keeps_its_address() -> None:
+    platform = Platform({"sendMessage": ok({"message_id": 31})})
+    rows = (
+        (Button("Поделиться телефоном", asks_phone=True), Button("Сайт", url="https://shop.example/a_b")),
+        (Button("Карта", url="https://maps.example"),),
+    )
+    await make(platform).send(OutboundMessage(chat_id="55", text="**Телефон?**", buttons=rows), KEY)
+    said = asked(platform, "sendMessage")
+    assert said["text"] == "Телефон?\n2. Сайт: https://shop.example/a_b\n3. Карта: https://maps.example"
+    assert said["entities"] == [{"type": "bold", "offset": 0, "length": 8}]
+    assert [[key["text"] for key in row] for row in said["reply_markup"]["keyboard"]] == [
+        ["Поделиться телефоном"]
+    ]
+
+
+LONG = ((Button("Phone", asks_phone=True), Button("Shop", url="https://shop.example/" + "a" * 80)),)
+
+
+@pytest.mark.anyio
+async def test_lines_without_room_under_the_text_follow_it_with_the_keyboard() -> None:
+    platform = Platform({"sendMessage": ok({"message_id": 31})})
+    await make(platform).send(OutboundMessage(chat_id="55", text="a" * 4090, buttons=LONG), KEY)
+    said = [json.loads(request.content) for request in platform.requests]
+    assert [len(one["text"]) for one in said] == [4090, 110]
+    assert said[1]["text"].startswith("2. Shop: https://shop.example/")
+    assert ["reply_markup" in one for one in said] == [False, True]
+
+
+@pytest.mark.anyio
+async def test_what_fails_after_its_beginning_was_taken_is_in_doubt_and_before_that_is_not() -> None:
+    def answer_first(_request: httpx.Request) -> httpx.Response:
+        is_first = len(platform.requests) == 1
+        return httpx.Response(200 if is_first else 429, json=ok({"message_id": 31}) if is_first else {})
+
+    message = OutboundMessage(chat_id="55", text="a" * 4090, buttons=LONG)
+    platform = Platform({"sendMessage": answer_first})
+    with pytest.raises(Uncertain, match="Only its beginning was taken"):
+        await make(platform).send(message, KEY)
+    with pytest.raises(Retryable):
+        await make(Platform({"sendMessage": httpx.Response(429, json={})})).send(message, KEY)
+
+
+@pytest.mark.anyio
+async def test_more_buttons_than_telegram_shows_are_numbered_lines() -> None:
+    platform = Platform({"sendMessage": ok({"message_id": 31})})
+    rows = tuple((Button(f"Tea {number}", f"b:{number}"),) for number in range(1, 103))
+    await make(platform).send(OutboundMessage(chat_id="55", text="Which?", buttons=rows), KEY)
+    said = asked(platform, "sendMessage")
+    assert said["text"] == "Which?\n101. Tea 101\n102. Tea 102"
+    assert len(said["reply_markup"]["inline_keyboard"]) == 100
 
 
 @pytest.mark.anyio

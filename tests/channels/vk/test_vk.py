@@ -238,6 +238,39 @@ def test_a_picture_alone_that_is_cut_away_is_still_a_message() -> None:
     assert (event.kind, event.cut) == (EventKind.MESSAGE, "7")
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("count", "shown", "lines"),
+    [
+        (6, [1, 1, 1, 1, 1, 1], ""),
+        (7, [2, 2, 2, 1], ""),
+        (12, [2, 2, 2, 2, 2], "\n11. Tea 11\n12. Tea 12"),
+    ],
+)
+async def test_more_buttons_than_vk_shows_stand_closer_and_then_as_lines(
+    count: int, shown: list[int], lines: str
+) -> None:
+    platform = Platform({"messages.send": {"response": 51}})
+    rows = tuple((Button(f"Tea {number}", f"b:{number}"),) for number in range(1, count + 1))
+    await make(platform).send(OutboundMessage(chat_id="77", text="Which?", buttons=rows), KEY)
+    (request,) = platform.asked("messages.send")
+    fields = form(request)
+    assert fields["message"] == f"Which?{lines}"
+    assert [len(row) for row in json.loads(fields["keyboard"])["buttons"]] == shown
+
+
+@pytest.mark.anyio
+async def test_lines_that_follow_a_long_text_are_a_message_with_a_random_id_of_its_own() -> None:
+    platform = Platform({"messages.send": {"response": 51}})
+    rows = tuple((Button(f"Tea {number}", f"b:{number}"),) for number in range(1, 12))
+    message = OutboundMessage(chat_id="77", text="a" * 4090, buttons=rows)
+    for _ in range(2):
+        await make(platform).send(message, KEY)
+    marks = [form(request)["random_id"] for request in platform.asked("messages.send")]
+    assert marks[:2] == marks[2:]
+    assert marks[0] != marks[1] == make().echo_mark(KEY)
+
+
 GROUP = {"response": {"groups": [{"id": 123, "name": "The tea shop", "screen_name": "tea_shop"}]}}
 
 
