@@ -15,8 +15,8 @@ from knopka.db.outbox import Delivery
 from knopka.domain.buttons import leave_out_unanswerable
 from knopka.domain.conversation import Message
 from knopka.domain.errors import ChatGone, Conflict, NotFound
+from knopka.domain.formatting import split_marked
 from knopka.domain.messaging import Channel, ChannelKind, MessageState, OutboxKey, SentMessage
-from knopka.domain.splitting import split_text
 from knopka.services import early, events
 from knopka.services.catalog import ACCOUNT
 from knopka.services.jobs import JobEnd, share_of
@@ -49,7 +49,7 @@ def lane(channel_id: int, conversation_id: int) -> str:
 
 def enqueue(tx: Transaction, channel: Channel, held: Row, message: Message) -> None:
     """Promise the message to its messenger, in as many parts as that takes; its buttons go with the last."""
-    parts = split_text(message.text, channel.caps.text_most - MARGIN)
+    parts = split_marked(message.text, channel.caps.text_most - MARGIN)
     buttons = leave_out_unanswerable(message.buttons, channel.caps)
     for part, text in enumerate(parts):
         under = buttons if part == len(parts) - 1 else ()
