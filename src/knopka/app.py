@@ -30,11 +30,13 @@ from knopka.domain.errors import Fault, InvalidInput, KnopkaError, Unavailable
 from knopka.domain.messaging import ChannelKind
 from knopka.files import open_files
 from knopka.live import Hub, MemoryBus, PostgresBus
-from knopka.outgoing import make_client
+from knopka.outgoing import call_out, make_client, make_open_client
 from knopka.platforms import PLATFORMS, Apis, ChannelShelf, Platform
 from knopka.services import demo as services_demo
+from knopka.services.bot_signing import Signer
+from knopka.services.bot_steps import Kit, make_handlers
 from knopka.services.cards import WAITING_TIMER
-from knopka.services.catalog import ensure_account, load_catalog
+from knopka.services.catalog import ACCOUNT, ensure_account, load_catalog
 from knopka.services.channels import Connector, reseal_channels, start_channels
 from knopka.services.courier import Courier
 from knopka.services.expiry import expire_waiting
@@ -224,6 +226,14 @@ class Switchboard:
         )
         folder = settings.data_dir / "incoming"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.bot_client = make_open_client()
+        self.bots = Kit(
+            channels=self.shelf,
+            catalog=catalogs.get,
+            signer=Signer(read_secret_key(settings), ACCOUNT, base_url),
+            call=partial(call_out, self.bot_client),
+            now=database.clock,
+        )
         self.courier = Courier(
             database,
             self.shelf,
@@ -241,10 +251,15 @@ class Switchboard:
         """Let go of every connection."""
         await self.apis.close()
         await self.files.close()
+        await self.bot_client.aclose()
 
     def handlers(self) -> Mapping[str, Handler]:
         kinds = {kind: platform.caps.has_send_key for kind, platform in self.apis.platforms.items()}
-        return {**self.courier.handlers(kinds), **self.sweeper.handlers()}
+        return {
+            **self.courier.handlers(kinds),
+            **self.sweeper.handlers(),
+            **make_handlers(self.bots),
+        }
 
 
 def connect_to(address: str) -> httpx.AsyncClient:

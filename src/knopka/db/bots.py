@@ -145,10 +145,13 @@ _OF_LEAD_WITH_RUN = Statement(
     .with_for_update()
 )
 _WITH_RUN_OF_BOT = Statement(
-    select(conversations.c.id)
-    .join(bot_runs, bot_runs.c.id == conversations.c.bot_run_id)
-    .where(bot_runs.c.account_id == bindparam("account_id"), bot_runs.c.bot_id == bindparam("bot_id"))
-    .order_by(conversations.c.id)
+    select(bot_runs.c.conversation_id)
+    .where(
+        bot_runs.c.account_id == bindparam("account_id"),
+        bot_runs.c.bot_id == bindparam("bot_id"),
+        bot_runs.c.is_active,
+    )
+    .order_by(bot_runs.c.id)
     .limit(bindparam("most"))
 )
 _LATEST_OF_LEAD = Statement(
@@ -159,17 +162,21 @@ _LATEST_OF_LEAD = Statement(
     .order_by(conversations.c.last_message_at.desc(), conversations.c.id.desc())
     .limit(bindparam("most"))
 )
-# Slices of the conversations in which a schedule starts a bot; a cursor of ids leads from one to the next.
+# A slice of the conversations in which a schedule may start a bot; their ids lead from one to the next.
 _SCHEDULED = Statement(
-    select(conversations.c.id, leads.c.status_id)
-    .join(leads, leads.c.id == conversations.c.lead_id)
+    select(
+        conversations.c.id,
+        conversations.c.status,
+        conversations.c.bot_run_id,
+        conversations.c.chat_gone,
+        leads.c.status_id,
+    )
+    .join(leads, leads.c.id == conversations.c.lead_id, isouter=True)
     .where(
-        conversations.c.account_id == bindparam("account_id"),
         conversations.c.id > bindparam("after"),
         conversations.c.id <= bindparam("until"),
-        conversations.c.status == ConversationStatus.OPEN.value,
-        conversations.c.bot_run_id.is_(None),
-        conversations.c.chat_gone.is_(None),
+        # Not as a plain column: SQLite would walk through the account and sort.
+        conversations.c.account_id + 0 == bindparam("account_id"),
     )
     .order_by(conversations.c.id)
 )
@@ -368,7 +375,7 @@ def lock_talks_of_lead(tx: Transaction, account_id: int, lead_id: int) -> list[R
 def list_talks_of_bot(tx: Transaction, account_id: int, bot_id: int, most: int) -> list[int]:
     """Conversations in which the bot talks."""
     rows = tx.rows(_WITH_RUN_OF_BOT, account_id=account_id, bot_id=bot_id, most=most)
-    return [row["id"] for row in rows]
+    return [row["conversation_id"] for row in rows]
 
 
 def list_latest_of_lead(tx: Transaction, account_id: int, lead_id: int, most: int) -> list[Row]:
@@ -381,7 +388,13 @@ def list_scheduled(
 ) -> list[int]:
     """Of conversations by their ids the open ones without a bot, whose lead stands in one of the stages."""
     rows = tx.rows(_SCHEDULED, account_id=account_id, after=after, until=until)
-    return [row["id"] for row in rows if row["status_id"] in statuses]
+    return [row["id"] for row in rows if row["status_id"] in statuses and _may_be_talked_to(row)]
+
+
+def _may_be_talked_to(row: Row) -> bool:
+    """Whether a conversation is open, can be reached and has no bot."""
+    is_open = row["status"] == ConversationStatus.OPEN.value
+    return is_open and row["bot_run_id"] is None and row["chat_gone"] is None
 
 
 def find_last_conversation(tx: Transaction, account_id: int) -> int:

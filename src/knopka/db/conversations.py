@@ -261,14 +261,19 @@ _MESSAGES = (
 _FIND_MESSAGE = Statement(
     _MESSAGES.where(messages.c.direction == bindparam("direction"), messages.c.key == bindparam("key"))
 )
-_MESSAGES_AFTER = Statement(
+_AFTER = (
     _MESSAGES.where(messages.c.seq > bindparam("after_seq")).order_by(messages.c.seq).limit(bindparam("most"))
 )
-_MESSAGES_BEFORE = Statement(
+_BEFORE_SEQ = (
     _MESSAGES.where(messages.c.seq < bindparam("before_seq"))
     .order_by(messages.c.seq.desc())
     .limit(bindparam("most"))
 )
+_MESSAGES_AFTER = Statement(_AFTER)
+_MESSAGES_BEFORE = Statement(_BEFORE_SEQ)
+_IS_WORD = messages.c.direction != Direction.SYSTEM.value
+_WORDS_AFTER = Statement(_AFTER.where(_IS_WORD))
+_WORDS_BEFORE = Statement(_BEFORE_SEQ.where(_IS_WORD))
 
 
 def touch_conversation(
@@ -597,6 +602,17 @@ def list_messages(
         return _messages(tx, held, tx.rows(_MESSAGES_AFTER, after_seq=after, **where))
     last = held["last_seq"] + 1 if before is None else before
     return _messages(tx, held, tx.rows(_MESSAGES_BEFORE, before_seq=last, **where)[::-1])
+
+
+def list_words(
+    tx: Transaction, held: Row, *, after: int | None, before: int | None, limit: int
+) -> list[Message]:
+    """The same as the visitor sees it: without our own lines, which are for operators."""
+    where = {"account_id": held["account_id"], "conversation_id": held["id"], "most": limit}
+    if after is not None:
+        return _messages(tx, held, tx.rows(_WORDS_AFTER, after_seq=after, **where))
+    last = held["last_seq"] + 1 if before is None else before
+    return _messages(tx, held, tx.rows(_WORDS_BEFORE, before_seq=last, **where)[::-1])
 
 
 def _messages(tx: Transaction, held: Row, rows: Sequence[Row]) -> list[Message]:

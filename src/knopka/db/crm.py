@@ -884,6 +884,7 @@ def _contact(row: Row) -> Contact:
         NameOrigin(row["name_origin"]),
         from_ms(row["created_at"]),
         from_ms(row["updated_at"]),
+        row["responsible_user_id"],
     )
 
 
@@ -899,6 +900,7 @@ def _lead(row: Row) -> Lead:
         created_at=from_ms(row["created_at"]),
         updated_at=from_ms(row["updated_at"]),
         closed_at=_moment(row["closed_at"]),
+        responsible_user_id=row["responsible_user_id"],
     )
 
 

@@ -10,7 +10,17 @@ from sqlalchemy.sql.elements import ColumnElement
 from knopka.db.clock import to_ms
 from knopka.db.database import Transaction
 from knopka.db.statement import Statement
-from knopka.db.tables import answers, channel_events, channel_log, entry_links, logins, meta_calls, visits
+from knopka.db.tables import (
+    answers,
+    bot_log,
+    bot_runs,
+    channel_events,
+    channel_log,
+    entry_links,
+    logins,
+    meta_calls,
+    visits,
+)
 
 # These conditions stand in the partial index `visits_without_card` word for word.
 _WITHOUT_CARD = (visits.c.visitor_id.is_(None), visits.c.contact_id.is_(None), visits.c.lead_id.is_(None))
@@ -94,6 +104,30 @@ _DELETE_LOG = Statement(
         )
     )
 )
+_DELETE_BOT_LOG = Statement(
+    delete(bot_log).where(
+        tuple_(bot_log.c.run_id, bot_log.c.seq).in_(
+            select(bot_log.c.run_id, bot_log.c.seq)
+            .where(*_old(bot_log.c.account_id, bot_log.c.at))
+            .order_by(bot_log.c.at)
+            .limit(bindparam("most"))
+        )
+    )
+)
+# A run whose log is longer than what was deleted just now goes the next time.
+_DELETE_RUNS = Statement(
+    delete(bot_runs).where(
+        bot_runs.c.id.in_(
+            select(bot_runs.c.id)
+            .where(
+                *_old(bot_runs.c.account_id, bot_runs.c.ended_at),
+                ~exists().where(bot_log.c.run_id == bot_runs.c.id),
+            )
+            .order_by(bot_runs.c.ended_at)
+            .limit(bindparam("most"))
+        )
+    )
+)
 _DELETE_LINKS = Statement(
     delete(entry_links).where(
         entry_links.c.id.in_(
@@ -139,6 +173,16 @@ def forget_events(tx: Transaction, account_id: int, until: datetime, *, most: in
 def delete_channel_log(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:
     """Delete what happened to channels before; True if there may be more."""
     return tx.run(_DELETE_LOG, account_id=account_id, until=to_ms(until), most=most) == most
+
+
+def delete_bot_runs(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:
+    """Delete what bots noted before, and runs that had ended by then; True if there may be more.
+
+    No run is older than the limit of its age, so an old line is one of a run that has ended.
+    """
+    where = {"account_id": account_id, "until": to_ms(until), "most": most}
+    lines = tx.run(_DELETE_BOT_LOG, **where)
+    return most in (lines, tx.run(_DELETE_RUNS, **where))
 
 
 def delete_links(tx: Transaction, account_id: int, until: datetime, *, most: int) -> bool:

@@ -765,6 +765,14 @@ bot_runs = Table(
         sqlite_where=text("is_active"),
         postgresql_where=text("is_active"),
     ),
+    # Those that a bot which is switched off has to let go.
+    Index(
+        "bot_runs_active_of_bot",
+        "bot_id",
+        "id",
+        sqlite_where=text("is_active"),
+        postgresql_where=text("is_active"),
+    ),
     sqlite_autoincrement=True,
 )
 

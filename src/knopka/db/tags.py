@@ -42,7 +42,10 @@ _REMOVE = Statement(
     )
 )
 _LIST = Statement(
-    select(tags.c.name).join(card_tags, card_tags.c.tag_id == tags.c.id).where(_THE_CARD).order_by(tags.c.id)
+    select(tags.c.name)
+    .join(card_tags, card_tags.c.tag_id == tags.c.id)
+    .where(_THE_CARD)
+    .order_by(card_tags.c.tag_id)
 )
 
 _LIST_OF = Statement(
@@ -53,7 +56,7 @@ _LIST_OF = Statement(
         card_tags.c.entity == bindparam("entity"),
         card_tags.c.entity_id.in_(bindparam("entity_ids", expanding=True)),
     )
-    .order_by(card_tags.c.entity_id, tags.c.id)
+    .order_by(card_tags.c.entity_id, card_tags.c.tag_id)
 )
 
 _CARDS = {Entity.CONTACT: contacts, Entity.LEAD: leads}

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from knopka.domain.bot.setup import Bot
 from knopka.domain.crm import AccountId, Pipeline, Status
 from knopka.domain.errors import Fault, InvalidInput, NotFound
 from knopka.domain.fields import CustomField, FieldType
@@ -85,6 +86,8 @@ class Catalog:
     by_code: Mapping[tuple[Entity, str], CustomField]
     pipelines: tuple[Pipeline, ...]
     channels: Mapping[ChannelId, ChannelSetup] = field(default_factory=dict)
+    bots: tuple[Bot, ...] = ()
+    """Those that may start."""
 
     def find_source(self, public_id: str, hash: str) -> Source | None:
         """The button with this id and hash. Unknown and switched off are the same to a stranger."""

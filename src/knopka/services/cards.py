@@ -12,6 +12,7 @@ import msgspec
 
 from knopka.db import conversations as db_conversations
 from knopka.db import crm as db
+from knopka.db import tags as db_tags
 from knopka.db import visitors as db_visitors
 from knopka.db.clock import from_ms, to_ms
 from knopka.db.database import Row, Transaction
@@ -42,7 +43,7 @@ from knopka.domain.text import clean_name
 from knopka.domain.verdicts import PathVerdict, Reason, Verdict
 from knopka.domain.visit import Visit, Waiting, wants_card
 from knopka.domain.visitor import META_WINDOW, Source
-from knopka.services import cursors, events
+from knopka.services import bot_runs, cursors, events
 from knopka.services.catalog import ACCOUNT
 from knopka.services.repeats import is_first
 from knopka.services.views import LeadCard, LeadRow, SiteDatum, Unsorted, UnsortedPage
@@ -123,6 +124,24 @@ def open_incoming_lead(
 
 def _in_language(texts: Mapping[str, str], locale: str) -> str:
     return texts["ru" if locale.startswith("ru") else "en"]
+
+
+def make_pair(
+    tx: Transaction, catalog: Catalog, *, source_id: int, stage: tuple[int, int], now: datetime
+) -> Lead:
+    """Make a contact with a lead in this stage, outside of any conversation; nothing of them is unsorted."""
+    account = catalog.account
+    contact = db.insert_contact(tx, account.id, _in_language(_CONTACT_NAME, account.locale), now)
+    return db.insert_lead(
+        tx,
+        account.id,
+        _in_language(_LEAD_NAME, account.locale),
+        contact_id=contact.id,
+        source_id=source_id,
+        pipeline_id=stage[0],
+        status_id=stage[1],
+        now=now,
+    )
 
 
 # --- Filled by the page.
@@ -411,27 +430,76 @@ def accept(
     *,
     pipeline_id: int | None = None,
     status_id: int | None = None,
+    by_run: int | None = None,
     now: datetime,
 ) -> IncomingLead:
     """Take the unsorted lead into a stage: the one named, else the first usual one.
 
-    It changes nothing about the window. Raises Conflict when somebody has decided before.
+    It changes nothing about the window. `by_run` is the run of a bot that does it,
+    in the place of an operator. Raises Conflict when somebody has decided before.
     """
     incoming = _get_incoming(tx, uid)
     wanted = incoming.pipeline_id if pipeline_id is None else pipeline_id
     if not is_first(tx, ACCOUNT, f"unsorted:{uid}", key, "accept", pipeline_id, status_id, now=now):
         return incoming
     stage = _find_stage(catalog, wanted, status_id)
-    return _decide(tx, incoming, IncomingState.ACCEPTED, stage, operator_id=operator_id, now=now)
+    return _decide(
+        tx, incoming, IncomingState.ACCEPTED, stage, operator_id=operator_id, by_run=by_run, now=now
+    )
 
 
-def decline(tx: Transaction, operator_id: int, uid: str, key: str, *, now: datetime) -> IncomingLead:
+def decline(
+    tx: Transaction, operator_id: int, uid: str, key: str, *, by_run: int | None = None, now: datetime
+) -> IncomingLead:
     """Refuse the unsorted lead: nothing is filled from now on, the next message opens a new one."""
     incoming = _get_incoming(tx, uid)
     if not is_first(tx, ACCOUNT, f"unsorted:{uid}", key, "decline", now=now):
         return incoming
     stage = (incoming.pipeline_id, LOST)
-    return _decide(tx, incoming, IncomingState.DECLINED, stage, operator_id=operator_id, now=now)
+    return _decide(
+        tx, incoming, IncomingState.DECLINED, stage, operator_id=operator_id, by_run=by_run, now=now
+    )
+
+
+def move_lead(
+    tx: Transaction,
+    catalog: Catalog,
+    operator_id: int,
+    lead_id: int,
+    status_id: int,
+    *,
+    by_run: int | None = None,
+    now: datetime,
+) -> bool:
+    """Put the lead into a stage of its own pipeline, else of the one that has it. Whether it was elsewhere.
+
+    An unsorted lead is accepted thereby, or declined where the stage is the lost one.
+    Raises NotFound when there is no such lead, InvalidInput when there is no such stage.
+    """
+    db_conversations.touch_of_lead(tx, ACCOUNT, lead_id, now)
+    lead = db.lock_lead(tx, ACCOUNT, lead_id)
+    if lead is None:
+        raise NotFound(f"There is no lead {lead_id}.")
+    pipeline_id = _find_pipeline_with(catalog, lead, status_id)
+    if (lead.pipeline_id, lead.status_id) == (pipeline_id, status_id):
+        return False
+    incoming = db.find_incoming_lead_of(tx, ACCOUNT, lead_id)
+    if incoming is not None and incoming.state is IncomingState.UNSORTED:
+        state = IncomingState.DECLINED if status_id == LOST else IncomingState.ACCEPTED
+        stage = (pipeline_id, status_id)
+        _decide(tx, incoming, state, stage, operator_id=operator_id, by_run=by_run, now=now)
+    else:
+        _move(tx, lead_id, (pipeline_id, status_id), by_run, now)
+    return True
+
+
+def _find_pipeline_with(catalog: Catalog, lead: Lead, status_id: int) -> int:
+    """The lead's own pipeline if it has the stage, else the first that has."""
+    found = sorted(catalog.pipelines, key=lambda pipeline: pipeline.id != lead.pipeline_id)
+    for pipeline in found:
+        if any(status.id == status_id and status.type != UNSORTED_TYPE for status in pipeline.statuses):
+            return pipeline.id
+    raise InvalidInput(Fault("$.status_id", "unknown", f"there is no stage {status_id}"))
 
 
 def _get_incoming(tx: Transaction, uid: str) -> IncomingLead:
@@ -462,17 +530,24 @@ def _decide(
     stage: tuple[int, int],
     *,
     operator_id: int,
+    by_run: int | None,
     now: datetime,
 ) -> IncomingLead:
     db_conversations.touch_of_lead(tx, ACCOUNT, incoming.lead_id, now)
     db.lock_lead(tx, ACCOUNT, incoming.lead_id)
     if not db.decide(tx, ACCOUNT, incoming.uid, state, operator_id=operator_id, now=now):
         raise Conflict("Somebody has accepted or declined this lead already.")
+    _move(tx, incoming.lead_id, stage, by_run, now)
+    return replace(incoming, state=state, pipeline_id=stage[0], decided_at=now)
+
+
+def _move(tx: Transaction, lead_id: int, stage: tuple[int, int], by_run: int | None, now: datetime) -> None:
+    """Every change of a stage ends here: the operators see it, and bots end or start by it."""
     pipeline_id, status_id = stage
-    db.move_lead(tx, ACCOUNT, incoming.lead_id, pipeline_id=pipeline_id, status_id=status_id, now=now)
-    events.publish_card(tx, ACCOUNT, incoming.lead_id)
-    events.publish_conversations(tx, ACCOUNT, incoming.lead_id)
-    return replace(incoming, state=state, pipeline_id=pipeline_id, decided_at=now)
+    db.move_lead(tx, ACCOUNT, lead_id, pipeline_id=pipeline_id, status_id=status_id, now=now)
+    bot_runs.notice_stage(tx, lead_id, status_id, by_run=by_run, now=now)
+    events.publish_card(tx, ACCOUNT, lead_id)
+    events.publish_conversations(tx, ACCOUNT, lead_id)
 
 
 # --- Written by an operator, whose word stands over the page's.
@@ -555,6 +630,8 @@ def read_card(tx: Transaction, catalog: Catalog, lead_id: int) -> LeadCard:
         bot_params=bot_params,
         fields=tuple(catalog.fields.values()),
         claimed=_list_claimed(tx, catalog, lead),
+        lead_tags=db_tags.list_tags_of(tx, ACCOUNT, Entity.LEAD, [lead.id])[lead.id],
+        contact_tags=db_tags.list_tags_of(tx, ACCOUNT, Entity.CONTACT, [contact.id])[contact.id],
     )
 
 
@@ -617,8 +694,9 @@ def list_leads(
     """Leads, the newest first."""
     found = db.list_leads(tx, ACCOUNT, before_id=before_id, limit=limit)
     values = db.list_values_of_leads(tx, ACCOUNT, [lead.id for lead, _ in found]) if found else {}
+    tags = db_tags.list_tags_of(tx, ACCOUNT, Entity.LEAD, [lead.id for lead, _ in found])
     return [
-        LeadRow(catalog.account, lead, _with_fields(catalog, values[lead.id]), incoming)
+        LeadRow(catalog.account, lead, _with_fields(catalog, values[lead.id]), incoming, tags[lead.id])
         for lead, incoming in found
     ]
 

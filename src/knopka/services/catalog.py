@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from knopka.db import catalog as db
+from knopka.db.bots import list_bots
 from knopka.db.channels import list_channels
 from knopka.db.database import Transaction
 from knopka.domain.catalog import (
@@ -75,6 +76,7 @@ def load_catalog(tx: Transaction) -> Catalog:
         by_code={(field.entity, field.code): field for field in fields if field.code},
         pipelines=db.list_pipelines(tx, ACCOUNT),
         channels={channel.id: channel for channel in list_channels(tx, ACCOUNT)},
+        bots=tuple(bot for bot in list_bots(tx, ACCOUNT) if bot.may_start),
     )
 
 

@@ -8,12 +8,13 @@ from knopka.db import conversations as db
 from knopka.db import crm as db_crm
 from knopka.db.clock import MILLISECOND, to_ms
 from knopka.db.database import Row, Transaction
+from knopka.domain.bot.state import EndReason
 from knopka.domain.conversation import Conversation, ConversationStatus, Message, Operator
 from knopka.domain.crm import Note
 from knopka.domain.errors import Conflict, NotFound
 from knopka.domain.messaging import Channel, Channels, Direction
 from knopka.domain.meta import Entity
-from knopka.services import cursors, events, outbox
+from knopka.services import bot_runs, cursors, events, outbox
 from knopka.services.catalog import ACCOUNT
 from knopka.services.repeats import is_first
 from knopka.services.speech import get_channel, hold, refuse_unreachable, speak
@@ -41,13 +42,15 @@ def reply(
     now: datetime,
     channels: Channels = NoChannels(),  # noqa: B008  # has no state
 ) -> Message:
-    """Answer the visitor, which opens a closed conversation again.
+    """Answer the visitor, which opens a closed conversation again and ends what a bot says there.
 
     What goes to a messenger is promised in the same transaction. The same key
     again is the same message; with another text it raises Conflict, as does a
     chat that cannot be reached.
     """
     held = hold(tx, conversation_id)
+    if held["bot_run_id"] is not None and db.find_message(tx, held, Direction.OUT, key) is None:
+        bot_runs.stop(tx, held, EndReason.OPERATOR, now=now)
     return speak(tx, held, key=key, text=text, author=operator, channels=channels, now=now)
 
 
@@ -137,6 +140,8 @@ def _set_status(
     scope = f"conversation:{conversation_id}:status"
     if is_first(tx, ACCOUNT, scope, key, operator.id, status, now=now) and held["status"] != status:
         db.set_status(tx, held, status, now)
+        if status is ConversationStatus.CLOSED:
+            bot_runs.stop(tx, held, EndReason.CLOSED, now=now)
         events.publish_conversation(tx, ACCOUNT, conversation_id, None)
     return get_conversation(tx, conversation_id)
 

@@ -14,7 +14,7 @@ from knopka.domain.errors import NotFound
 from knopka.domain.messaging import ChannelKind, Direction
 from knopka.domain.visit import Visit
 from knopka.domain.visitor import Page, Source
-from knopka.services import events, opening
+from knopka.services import bot_runs, events, opening
 from knopka.services.cards import bind_visit
 from knopka.services.expiry import expire_if_due
 from knopka.services.journal import MAX_URL, hash_visit
@@ -76,9 +76,8 @@ def accept_message(
     )
     if message is None:
         return _repeat(tx, held, key, text)
-    lead = opening.find_lead(tx, held) or opening.open_lead(
-        tx, catalog, source, visitor, at_visit, held, text, page_url, now
-    )
+    known = opening.find_lead(tx, held)
+    lead = known or opening.open_lead(tx, catalog, source, visitor, at_visit, held, text, page_url, now)
     db.take_message(
         tx,
         held,
@@ -100,6 +99,15 @@ def accept_message(
             lead=lead,
             now=now,
         )
+    bot_runs.notice_message(
+        tx,
+        catalog,
+        held,
+        message,
+        is_first=held["last_seq"] == 0,
+        opens_lead=known is None and lead.created_at == now,
+        now=now,
+    )
     events.publish_conversation(tx, source.account_id, held["id"], message)
     events.publish_message(tx, visitor["id"], message)
     now_held = {**held, "last_seq": message.seq, "status": ConversationStatus.OPEN}
@@ -171,7 +179,7 @@ def _snapshot(tx: Transaction, source: Source, visitor_id: int, *, limit: int) -
     row = db.find_row_of_visitor(tx, source.account_id, visitor_id, ChannelKind.ONSITE)
     if row is None:
         return ChatSnapshot(visitor_id)
-    messages = db.list_messages(tx, row, after=None, before=None, limit=limit) if limit else []
+    messages = db.list_words(tx, row, after=None, before=None, limit=limit) if limit else []
     return ChatSnapshot(visitor_id, _chat(tx, row), tuple(messages))
 
 
@@ -218,7 +226,7 @@ def list_history(
 ) -> list[Message]:
     """Messages of the visitor's own conversation, the oldest first. Raises NotFound for any other."""
     row = _get_own(tx, source, token_hash, conversation_id)
-    return db.list_messages(tx, row, after=after, before=before, limit=limit)
+    return db.list_words(tx, row, after=after, before=before, limit=limit)
 
 
 def _get_own(tx: Transaction, source: Source, token_hash: str, conversation_id: ConversationId) -> Row:

@@ -17,7 +17,7 @@ from knopka.domain.conversation import Message
 from knopka.domain.errors import ChatGone, Conflict, NotFound
 from knopka.domain.formatting import split_marked
 from knopka.domain.messaging import Channel, ChannelKind, MessageState, OutboxKey, SentMessage
-from knopka.services import early, events
+from knopka.services import bot_runs, early, events
 from knopka.services.catalog import ACCOUNT
 from knopka.services.jobs import JobEnd, share_of
 
@@ -197,6 +197,9 @@ def judge_message(
     db_conversations.set_message_state(tx, message_id, state, error if is_bad else None, detail)
     db_conversations.touch(tx, held)
     message = db_conversations.find_message_by_id(tx, held, message_id)
+    was_failed = before is not None and before.state is MessageState.FAILED
+    if message is not None and state is MessageState.FAILED and not was_failed:
+        bot_runs.notice_undelivered(tx, message, message.error or "")
     events.publish_conversation(tx, held["account_id"], held["id"], message)
 
 

@@ -41,6 +41,7 @@ def delete_old(
         db.delete_answers(tx, ACCOUNT, now - KEPT, most=MOST_ROWS),
         db.forget_events(tx, ACCOUNT, now - EVENTS_KEPT, most=MOST_ROWS),
         db.delete_channel_log(tx, ACCOUNT, now - KEPT, most=MOST_ROWS),
+        db.delete_bot_runs(tx, ACCOUNT, now - KEPT, most=MOST_ROWS),
         db.delete_links(tx, ACCOUNT, now - KEPT, most=MOST_ROWS),
         db.delete_logins(tx, ACCOUNT, sign_in_clock() - LIFETIME, most=MOST_ROWS),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from knopka.db.clock import to_ms
 from knopka.domain.catalog import Account
 from knopka.domain.conversation import Attachment, AttachmentState, Conversation, Message
-from knopka.domain.crm import Contact, IncomingLead, IncomingState, Lead, Note, Pipeline
+from knopka.domain.crm import CardTag, Contact, IncomingLead, IncomingState, Lead, Note, Pipeline
 from knopka.domain.fields import CustomField, FieldType
 from knopka.domain.messaging import Direction
 from knopka.domain.meta import Entity
@@ -265,13 +266,13 @@ def _pipeline(pipeline: Pipeline) -> Object:
 # --- Models of API v4, and what stands beside them. Times in seconds.
 
 
-def lead_model(account: Account, lead: Lead, values: Valued) -> Object:
-    """A lead as API v4 gives it. Who is responsible, tags and tasks are not kept yet."""
+def lead_model(account: Account, lead: Lead, values: Valued, tags: Sequence[CardTag] = ()) -> Object:
+    """A lead as API v4 gives it. Tasks are not kept yet."""
     return {
         "id": lead.id,
         "name": lead.name,
         "price": lead.price,
-        "responsible_user_id": 0,
+        "responsible_user_id": lead.responsible_user_id or 0,
         "group_id": 0,
         "status_id": lead.status_id,
         "pipeline_id": lead.pipeline_id,
@@ -288,15 +289,25 @@ def lead_model(account: Account, lead: Lead, values: Valued) -> Object:
         "account_id": account.id,
         "labor_cost": None,
         "_embedded": {
-            "tags": [],
+            "tags": _tags(tags),
             "companies": [],
             "contacts": [{"id": lead.contact_id, "is_main": True}],
         },
     }
 
 
+def _tags(tags: Sequence[CardTag]) -> list[Object]:
+    return [{"id": tag.id, "name": tag.name, "color": None} for tag in tags]
+
+
 def contact_model(
-    account: Account, contact: Contact, values: Valued, *, is_unsorted: bool, leads: list[int]
+    account: Account,
+    contact: Contact,
+    values: Valued,
+    tags: Sequence[CardTag] = (),
+    *,
+    is_unsorted: bool,
+    leads: list[int],
 ) -> Object:
     """A contact as API v4 gives it. The name stands whole: pages give no first and last name."""
     return {
@@ -304,7 +315,7 @@ def contact_model(
         "name": contact.name,
         "first_name": "",
         "last_name": "",
-        "responsible_user_id": 0,
+        "responsible_user_id": contact.responsible_user_id or 0,
         "group_id": 0,
         "created_by": 0,
         "updated_by": 0,
@@ -315,7 +326,11 @@ def contact_model(
         "is_unsorted": is_unsorted,
         "custom_fields_values": _values(values),
         "account_id": account.id,
-        "_embedded": {"tags": [], "companies": [], "leads": [{"id": lead_id} for lead_id in leads]},
+        "_embedded": {
+            "tags": _tags(tags),
+            "companies": [],
+            "leads": [{"id": lead_id} for lead_id in leads],
+        },
     }
 
 
@@ -387,7 +402,7 @@ def custom_field_model(field: CustomField) -> Object:
 
 def lead_row(row: LeadRow) -> Object:
     """A lead model with what it was as an unsorted one: the shape of `lead list`."""
-    return lead_model(row.account, row.lead, row.values) | {
+    return lead_model(row.account, row.lead, row.values, row.tags) | {
         "unsorted": None if row.incoming is None else _incoming(row.incoming, "status")
     }
 
@@ -405,9 +420,14 @@ def lead_show(card: LeadCard, locale: str) -> Object:
     """A lead's card as a whole: the shape of `lead show` and of the inbox's card."""
     is_unsorted = card.incoming is not None and card.incoming.state is IncomingState.UNSORTED
     return {
-        "lead": lead_model(card.account, card.lead, card.lead_values),
+        "lead": lead_model(card.account, card.lead, card.lead_values, card.lead_tags),
         "contact": contact_model(
-            card.account, card.contact, card.contact_values, is_unsorted=is_unsorted, leads=[card.lead.id]
+            card.account,
+            card.contact,
+            card.contact_values,
+            card.contact_tags,
+            is_unsorted=is_unsorted,
+            leads=[card.lead.id],
         ),
         "notes": [note_model(card.account, note) for note in card.notes],
         "site_data": [_site_datum(datum, locale) for datum in card.site_data],

@@ -18,6 +18,7 @@ from knopka.db.clock import EPOCH, to_ms
 from knopka.db.database import Row, Transaction
 from knopka.db.jobs import insert_job
 from knopka.domain.bot.payload import Pressed
+from knopka.domain.bot.state import EndReason
 from knopka.domain.catalog import Catalog, ChannelSetup
 from knopka.domain.conversation import AnswerWindow, ConversationStatus, Message
 from knopka.domain.crm import ContactId, Lead, NameOrigin
@@ -43,7 +44,7 @@ from knopka.domain.meta import MAX_NAME, Entity
 from knopka.domain.phones import region_of
 from knopka.domain.text import clean_message, clean_name
 from knopka.domain.visitor import Source
-from knopka.services import early, events, opening
+from knopka.services import bot_runs, early, events, opening
 from knopka.services.catalog import ACCOUNT, load_catalog
 from knopka.services.jobs import share_of
 from knopka.services.links import (
@@ -220,7 +221,8 @@ class _Taker:
         lead = opening.find_lead(self._tx, held)
         if lead is not None and brought.visit is not None and held["is_visit_unknown"]:
             lead = settle_lead(self._tx, source, brought.visit, visitor, held)
-        lead = lead or opening.open_lead(
+        known = lead
+        lead = known or opening.open_lead(
             self._tx, self._catalog, source, visitor, brought.visit, held, text, brought.page_url, self._now
         )
         held = self._bind(brought, visitor, held, lead)
@@ -230,6 +232,16 @@ class _Taker:
             self._meet(lead)
         if message is not None:
             self._fill_phone(lead.contact_id)
+        if message is not None and message.seq > held["last_seq"]:
+            bot_runs.notice_message(
+                self._tx,
+                self._catalog,
+                held,
+                message,
+                is_first=is_new,
+                opens_lead=known is None and lead.created_at == self._now,
+                now=self._now,
+            )
         if event.kind is EventKind.CALLBACK:
             answered = {"event_id": event.event_id, "message_id": event.message_id, "user_id": event.user_id}
             self._promise("callback", {**answered, "at": event.at.isoformat()})
@@ -542,7 +554,8 @@ class _Taker:
                 early.take_up_marks(self._tx, held, now=self._now)
             return
         message = self._append_words(held, event.text, direction=Direction.OUT, is_elsewhere=True)
-        if message is not None:
+        if message is not None and message.seq > held["last_seq"]:
+            bot_runs.stop(self._tx, held, EndReason.OPERATOR, now=self._now)
             self._publish(held, message.id)
 
     # --- Whether the person can be reached.

@@ -9,7 +9,7 @@ from typing import Any
 
 from knopka.domain.catalog import Account
 from knopka.domain.conversation import Conversation, ConversationId, ConversationStatus, Message
-from knopka.domain.crm import Contact, IncomingLead, Lead, Note
+from knopka.domain.crm import CardTag, Contact, IncomingLead, Lead, Note
 from knopka.domain.fields import CustomField, FieldValue
 from knopka.domain.meta import Json
 from knopka.domain.verdicts import PathVerdict
@@ -81,6 +81,8 @@ class LeadCard:
     fields: tuple[CustomField, ...]
     claimed: frozenset[int]
     """The phones and e-mails that a page gave and nobody has checked, by the ids of their fields."""
+    lead_tags: tuple[CardTag, ...] = ()
+    contact_tags: tuple[CardTag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class LeadRow:
     lead: Lead
     values: Valued
     incoming: IncomingLead | None
+    tags: tuple[CardTag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

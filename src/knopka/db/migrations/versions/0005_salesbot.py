@@ -111,6 +111,13 @@ def create_bots() -> None:
             sqlite_where=text("is_active"),
             postgresql_where=text("is_active"),
         ),
+        Index(
+            "bot_runs_active_of_bot",
+            "bot_id",
+            "id",
+            sqlite_where=text("is_active"),
+            postgresql_where=text("is_active"),
+        ),
         sqlite_autoincrement=True,
     )
     op.create_table(

@@ -1,0 +1,170 @@
+"""Bots in messengers: buttons, closed windows, people who are gone, and messages that never arrived."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from knopka.domain.bot.payload import write_payload
+from knopka.domain.bot.state import EndReason
+from knopka.domain.messaging import EventKind
+from tests.services.bot_story import BotStory, act, goto, handler, show
+from tests.services.story import HOUR, Story
+from tests.services.toy import Messengers
+
+pytestmark = pytest.mark.anyio
+
+FIRST = {"on": "first_message"}
+ASKS = [
+    {"question": [show("Кофе или чай?", "Кофе", "Чай")], "answer": [show("{{message_text}}!"), goto(1)]},
+    {"question": [show("Сколько?", "1", "2")], "answer": [show("{{message_text}} шт.")]},
+]
+WITH_ERROR = {
+    "0": {"question": [handler("knopka_pause", hours=25), show("Ещё здесь?")], "answer": [show("!")]},
+    "error": [act("set_tag", type=2, value="не дошло"), show("Ау")],
+}
+
+
+class Desk:
+    """A messenger in which a bot talks."""
+
+    def __init__(self, people: Messengers, talk: BotStory) -> None:
+        self.people = people
+        self.talk = talk
+
+    async def write(self, text: str = "Привет", **more: Any) -> None:
+        await self.people.write(text, **more)
+        await self.talk.work()
+
+    async def press(self, run: int, wait: int, option: int) -> None:
+        payload = write_payload(run, wait, option)
+        await self.people.take(self.people.event(EventKind.CALLBACK, payload=payload, message_id="sent-1"))
+        await self.talk.work()
+
+
+@pytest.fixture
+async def desk(story: Story) -> Desk:
+    people = await Messengers.begin(story)
+    return Desk(people, BotStory(story, people.shelf))
+
+
+async def test_pressing_start_in_a_messenger_is_a_first_word_and_no_answer(desk: Desk) -> None:
+    await desk.talk.add(ASKS, FIRST)
+    await desk.people.start(None)
+    await desk.talk.work()
+    assert await desk.talk.said() == ["Кофе или чай?"]
+    await desk.people.start(None)
+    await desk.talk.work()
+    assert await desk.talk.said() == ["Кофе или чай?"]
+
+
+async def test_a_button_is_pressed_and_pressed_again_when_it_is_old(desk: Desk) -> None:
+    await desk.talk.add(ASKS, FIRST)
+    await desk.write()
+    run = await desk.talk.run()
+    await desk.press(run.id, 1, 1)
+    assert await desk.talk.said() == ["Кофе или чай?", "Чай!", "Сколько?"]
+    await desk.press(run.id + 1, 1, 1)  # somebody else's button says nothing here
+    await desk.write("2.")
+    assert (await desk.talk.said())[3:] == ["2 шт."]
+    assert len(await desk.people.deliveries()) == 4
+
+
+async def test_a_bot_never_talks_into_a_closed_window(desk: Desk) -> None:
+    await desk.talk.add(WITH_ERROR, FIRST)
+    await desk.write()
+    desk.talk.story.pass_time(25 * HOUR)
+    await desk.talk.work()
+    assert (await desk.talk.said(), await desk.talk.ends()) == ([], [EndReason.WINDOW_CLOSED])
+    assert await desk.talk.tags() == ["не дошло"]
+
+
+async def test_the_window_is_open_again_when_the_person_has_written(desk: Desk) -> None:
+    await desk.talk.add(WITH_ERROR, FIRST)
+    await desk.write()
+    desk.talk.story.pass_time(2 * HOUR)
+    await desk.write("Ау")
+    desk.talk.story.pass_time(23 * HOUR)
+    await desk.talk.work()
+    assert await desk.talk.said() == ["Ещё здесь?"]
+
+
+async def test_a_bot_does_not_talk_to_who_has_blocked_us(desk: Desk) -> None:
+    await desk.talk.add([{"question": [handler("knopka_pause", hours=1), show("Ещё здесь?")]}], FIRST)
+    await desk.write()
+    await desk.people.take(desk.people.event(EventKind.BLOCKED))
+    desk.talk.story.pass_time(HOUR)
+    await desk.talk.work()
+    assert (await desk.talk.said(), await desk.talk.ends()) == ([], [EndReason.CHAT_GONE])
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [("chat_gone", EndReason.CHAT_GONE), ("bad_request", EndReason.UNDELIVERED)]
+)
+async def test_error_runs_when_a_message_did_not_arrive(desk: Desk, code: str, reason: EndReason) -> None:
+    script = {
+        "0": {"question": [show("Привет!")], "answer": [show("!")]},
+        "error": [act("set_tag", type=2, value="не дошло")],
+    }
+    await desk.talk.add(script, FIRST)
+    await desk.write()
+    (delivery,) = await desk.people.deliveries()
+    await desk.people.end(delivery, "rejected", code)
+    await desk.talk.work()
+    assert (await desk.talk.tags(), await desk.talk.ends()) == (["не дошло"], [reason])
+
+
+async def test_a_message_in_doubt_is_no_failure(desk: Desk) -> None:
+    await desk.talk.add(ASKS, FIRST)
+    await desk.write()
+    (delivery,) = await desk.people.deliveries()
+    await desk.people.end(delivery, "uncertain", "uncertain")
+    await desk.talk.work()
+    assert await desk.talk.ends() == [None]
+
+
+async def test_staff_who_answer_in_the_messenger_itself_take_over(desk: Desk) -> None:
+    await desk.talk.add(ASKS, FIRST)
+    await desk.write()
+    echo = desk.people.event(EventKind.ECHO, text="Я отвечу", echo_mark="somebody")
+    await desk.people.take(echo)
+    await desk.write("Чай")
+    assert await desk.talk.said() == ["Кофе или чай?", "Я отвечу"]
+    assert await desk.talk.ends() == [EndReason.OPERATOR]
+
+
+async def test_a_message_goes_to_the_leads_other_conversation(desk: Desk) -> None:
+    send = handler(
+        "send_external_message",
+        message={"type": "external", "text": "Ответим здесь", "buttons": []},
+        recipient={"type": "main_contact", "way_of_communication": "last_active"},
+        channels=[],
+        on_error=None,
+    )
+    await desk.talk.add([{"question": [send]}], FIRST)
+    await desk.write()
+    assert await desk.talk.said() == ["Ответим здесь"]
+
+
+async def test_a_message_that_reaches_nobody_goes_the_way_of_its_error(desk: Desk) -> None:
+    send = handler(
+        "send_external_message",
+        message={"type": "external", "text": "Ответим здесь", "buttons": []},
+        recipient={"type": "main_contact", "way_of_communication": "over_all"},
+        channels=[{"id": 999}],
+        on_error=act("set_tag", type=2, value="никому"),
+    )
+    await desk.talk.add([{"question": [send, show("Дальше")], "answer": [show("!")]}], FIRST)
+    await desk.write()
+    assert (await desk.talk.said(), await desk.talk.tags()) == (["Дальше"], ["никому"])
+    assert await desk.talk.ends() == [None]
+
+
+async def test_silence_of_a_day_ends_with_the_window(desk: Desk) -> None:
+    await desk.talk.add([{"question": [show("Здесь?")]}], {"on": "no_answer", "minutes": 24 * 60})
+    await desk.write()
+    desk.talk.story.pass_time(timedelta(days=1))
+    await desk.talk.work()
+    assert (await desk.talk.said(), await desk.talk.ends()) == ([], [EndReason.WINDOW_CLOSED])
