@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from knopka.db.outbox import find_delivery
+from knopka.db.outbox import find_delivery, list_deliveries
 from knopka.db.statement import Statement
 from knopka.db.tables import deliveries
 from knopka.domain.errors import Conflict
+from knopka.domain.formatting import Style, parse_marks
 from knopka.domain.messaging import EventKind, MessageState
 from knopka.services import desk
 from knopka.services.catalog import ACCOUNT
@@ -117,6 +118,16 @@ async def test_what_is_in_doubt_is_sent_again_when_the_operator_says_so(chat: Me
             "resend-2",
             channels=chat.shelf,
         )
+
+
+async def test_what_is_bold_across_a_cut_is_bold_in_both_messages(chat: Messengers) -> None:
+    await chat.write()
+    message = await chat.answer("**" + "слово " * 15 + "слово**")
+    parts = await chat.story.read(list_deliveries, message.id)
+    assert len(parts) == 2
+    for part in parts:
+        (span,) = parse_marks(part.text)
+        assert span.styles == {Style.BOLD}
 
 
 async def test_only_the_part_that_failed_is_sent_again(chat: Messengers) -> None:

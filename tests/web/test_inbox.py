@@ -588,3 +588,14 @@ async def test_nobody_in_the_inbox_decides_where_a_channels_links_begin(sqlite_o
         assert answer.status_code == 400
         assert [fault["path"] for fault in answer.json()["error"]["faults"]] == ["$.values.link_base"]
         assert (await operator.get("/inbox/api/channels")).json()["channels"] == []
+
+
+async def test_what_a_channel_asks_for_is_told_in_the_operators_language(sqlite_office: Office) -> None:
+    hints = []
+    async with sqlite_office.operator() as operator:
+        for language in ("ru", "en"):
+            told = await operator.get("/inbox/api/channels", headers={"accept-language": language})
+            (telegram,) = [kind for kind in told.json()["kinds"] if kind["kind"] == "telegram"]
+            hints.append(telegram["parameters"][0]["hint"])
+    assert re.search("[а-я]", hints[0])
+    assert re.fullmatch("[ -~]+", hints[1])
