@@ -369,7 +369,7 @@ def test_what_does_nothing_tells_why(step: dict[str, Any], note: Note) -> None:
     assert play_one(step).notes[1][1] is note
 
 
-def test_S_LOG_the_secrets_of_a_call_stand_in_no_line_of_the_log() -> None:
+def test_the_secrets_of_a_call_stand_in_no_line_of_the_log() -> None:
     call = handler(
         "knopka_http",
         url="https://api.example/orders?key=QUERYSECRET",
