@@ -325,7 +325,7 @@ async def test_what_vk_tells_cut_is_fetched_and_is_no_edit(sqlite_url: str, tmp_
         stage.platform.edit(chat, line.id, "иначе " * 50)
 
         async def is_edited() -> bool:
-            return (await stage.messages())[-1].text == ("иначе " * 50).strip()
+            return bool((await stage.messages())[-1].text == ("иначе " * 50).strip())
 
         await stage.until(is_edited)
         assert (await stage.messages())[-1].edited_at is not None
