@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -24,6 +26,7 @@ from knopka.domain.errors import (
 )
 from knopka.domain.messaging import (
     CODE,
+    Button,
     Channel,
     ChannelEvent,
     EventKind,
@@ -33,6 +36,8 @@ from knopka.domain.messaging import (
 )
 
 KEY = OutboxKey("00112233445566778899aabbccddeeff")
+LARGEST_PAYLOAD = f"b:{10**18 - 1}:{10**18 - 1}:"
+"""How the payload of a bot's button begins that is as long as one can be."""
 WEBHOOK = "https://chat.example/hooks/1/unguessable"
 
 Said = (
@@ -111,6 +116,8 @@ class ChannelContract:
     hidden: ClassVar[tuple[str, ...]]
     """What may stand in no error and no repr: tokens, secrets."""
     chat_id: ClassVar[str]
+    taken: ClassVar[bytes]
+    """What the platform answers to a message that it has taken."""
     unknown: ClassVar[tuple[bytes, ...]]
     """Real bodies with nothing for us: each gives events of OTHER alone."""
     unreadable: ClassVar[tuple[bytes, ...]] = ()
@@ -285,6 +292,35 @@ class ChannelContract:
         with pytest.raises(Uncertain):
             await self._send(httpx.Response(200, text=text))
 
+    @pytest.mark.parametrize("most", [1, 5, 10, 13, 14, 40, 100])
+    @pytest.mark.parametrize("is_one_row", [False, True])
+    async def test_every_button_can_be_pressed_or_stands_in_the_text(
+        self, most: int, is_one_row: bool
+    ) -> None:
+        labels = [f"Сорт чая {number}" for number in range(most)]
+        buttons = [Button(label, f"{LARGEST_PAYLOAD}{number}") for number, label in enumerate(labels)]
+        rows = (tuple(buttons),) if is_one_row else tuple((button,) for button in buttons)
+        said = await self._said(rows)
+        for number, label in enumerate(labels):
+            payload = rf"{LARGEST_PAYLOAD}{number}(?![0-9])"
+            line = rf"(?m)^(?:{number + 1}\. )?{label}$"
+            assert any(re.search(payload, text) or re.search(line, text) for text in said)
+
+    @pytest.mark.parametrize(
+        "url", ["https://shop.example/_tea_", "mailto:tea@shop.example", "tel:+74951234567"]
+    )
+    async def test_where_a_button_leads_is_told(self, url: str) -> None:
+        said = await self._said(((Button("Чай", "b:1:2:0"),), (Button("Куда", url=url),)))
+        is_line = any(re.search(rf"(?m)^(?:2\. )?Куда:? {re.escape(url)}$", text) for text in said)
+        assert is_line or (url in said and url.startswith("https:"))
+
+    async def _said(self, rows: tuple[tuple[Button, ...], ...]) -> list[str]:
+        """Every text in what is sent of a message with these buttons, which the platform takes."""
+        platform = Platform({"*": httpx.Response(200, content=self.taken)})
+        message = OutboundMessage(chat_id=self.chat_id, text="Какой?", buttons=rows)
+        await self.make(platform).send(message, KEY)
+        return [text for request in platform.requests for text in _list_texts(_read_body(request))]
+
     async def _send(self, said: Said) -> None:
         channel = self.make(Platform({"*": said}))
         await channel.send(OutboundMessage(chat_id=self.chat_id, text="Hello"), KEY)
@@ -348,6 +384,34 @@ class SignedContract(ChannelContract):
         hook = self.sign(sample, self.secret)
         for body in (sample + b" ", sample[:-1], b" " + sample, b""):
             self._refuses(self.make(), replace(hook, body=body))
+
+
+def _read_body(request: httpx.Request) -> Any:
+    if request.headers["content-type"].startswith("application/json"):
+        return json.loads(request.content)
+    return [_read_value(value) for _, value in parse_qsl(request.content.decode())]
+
+
+def _read_value(value: str) -> Any:
+    """A form's value, which may be JSON itself."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _list_texts(node: Any) -> Iterator[str]:
+    match node:
+        case str():
+            yield node
+        case dict():
+            for member in node.values():
+                yield from _list_texts(member)
+        case list():
+            for member in node:
+                yield from _list_texts(member)
+        case _:
+            pass
 
 
 def list_samples(folder: Path) -> list[bytes]:

@@ -48,6 +48,7 @@ class TestToy(SignedContract):
     secret = "s3cret-of-the-Webhook"
     hidden = (TOKEN, secret)
     chat_id = "ivan"
+    taken = b'{"id":"1"}'
     unknown = (b'{"type": "party", "chat": "ivan"}', b'{"type": "joined", "number": 7}')
     unreadable = (b'{"type": "message", "id": "3"}', b'{"type": ["message"]}')
     faults = (

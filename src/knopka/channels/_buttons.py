@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from operator import itemgetter
 
 from knopka.domain.errors import DeliveryError, Uncertain
 from knopka.domain.messaging import Button, SentMessage
 from knopka.domain.splitting import count_units, split_text
+from knopka.domain.urls import is_web_address
+
+Numbered = tuple[int, Button]
+"""A button with its number among all of the message, by which it can be typed."""
 
 
-def write_line(number: int, button: Button) -> str:
+def number_rows(
+    rows: Sequence[Sequence[Button]], *, has_links: bool = True
+) -> tuple[list[list[Numbered]], list[Numbered]]:
+    """The buttons, and apart those that open what no button of the platform does: a mail, a phone, and
+    without `has_links` any address."""
+    kept: list[list[Numbered]] = []
+    left: list[Numbered] = []
+    number = 0
+    for row in rows:
+        kept.append([])
+        for button in row:
+            number += 1
+            can_open = not button.url or (has_links and is_web_address(button.url))
+            (kept[-1] if can_open else left).append((number, button))
+    return [row for row in kept if row], left
+
+
+def write_lines(left: Iterable[Numbered]) -> list[str]:
+    """A line for each, in their order."""
+    return [_write_line(number, button) for number, button in sorted(left, key=itemgetter(0))]
+
+
+def _write_line(number: int, button: Button) -> str:
     return f"{number}. {button.label}: {button.url}" if button.url else f"{number}. {button.label}"
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
-from knopka.channels._buttons import add_lines, send_each, write_line
+from knopka.channels._buttons import add_lines, number_rows, send_each, write_lines
 from knopka.channels._http import Answer, Api
 from knopka.channels._json import (
     get_degrees,
@@ -108,6 +108,7 @@ class Messenger:
         has_typing=True,
         marks_read=True,
         asks_phone=True,
+        asks_email=True,
     )
     parameters: tuple[Parameter, ...] = (
         Parameter("page_id", "The Page's number: its About section, “Page transparency”.", form=DIGITS),
@@ -454,19 +455,16 @@ def _purpose(message: OutboundMessage) -> dict[str, str]:
 
 def _lay_out(rows: Sequence[Sequence[Button]]) -> tuple[list[dict[str, str]], list[str]]:
     """The quick replies, and a numbered line for each button that has no room there. A link cannot be one."""
-    replies: list[dict[str, str]] = []
-    lines: list[str] = []
-    for number, button in enumerate((one for row in rows for one in row), 1):
-        if button.url or len(replies) == Messenger.caps.buttons_most:
-            lines.append(write_line(number, button))
-        else:
-            replies.append(_reply(button))
-    return replies, lines
+    numbered, left = number_rows(rows, has_links=False)
+    flat, most = [one for row in numbered for one in row], Messenger.caps.buttons_most
+    return [_reply(button) for _, button in flat[:most]], write_lines([*left, *flat[most:]])
 
 
 def _reply(button: Button) -> dict[str, str]:
     if button.asks_phone:
         return {"content_type": "user_phone_number"}
+    if button.asks_email:
+        return {"content_type": "user_email"}
     label = button.label[: Messenger.caps.label_most]
     payload = (button.payload or button.label)[:MOST_PAYLOAD]
     return {"content_type": "text", "title": label, "payload": payload}

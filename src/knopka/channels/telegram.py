@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from knopka.channels._buttons import add_lines, send_each, write_line
+from knopka.channels._buttons import add_lines, number_rows, send_each, write_lines
 from knopka.channels._http import LONGEST_WAIT, Answer, Api
 from knopka.channels._json import (
     get,
@@ -516,19 +516,15 @@ def _lay_out(rows: Sequence[Sequence[Button]]) -> tuple[list[list[Button]], list
     Beside one that asks for a phone no link can stand: those keys only say what
     is on them (Bot API, KeyboardButton).
     """
-    has_links = not _asks_phone(rows)
+    numbered, left = number_rows(rows, has_links=not _asks_phone(rows))
     kept: list[list[Button]] = []
-    lines: list[str] = []
-    number = 0
-    for row in rows:
-        kept.append([])
-        for button in row:
-            number += 1
-            if number - len(lines) > Telegram.caps.buttons_most or (button.url and not has_links):
-                lines.append(write_line(number, button))
-            else:
-                kept[-1].append(button)
-    return [row for row in kept if row], lines
+    placed = 0
+    for row in numbered:
+        room = max(Telegram.caps.buttons_most - placed, 0)
+        kept.append([button for _, button in row[:room]])
+        left += row[room:]
+        placed += len(kept[-1])
+    return [row for row in kept if row], write_lines(left)
 
 
 def _asks_phone(rows: Sequence[Sequence[Button]]) -> bool:

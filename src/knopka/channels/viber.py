@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from knopka.channels._buttons import add_lines, send_each, write_line
+from knopka.channels._buttons import add_lines, number_rows, send_each, write_lines
 from knopka.channels._http import Api
 from knopka.channels._json import (
     get,
@@ -336,11 +336,11 @@ def _is_probe(body: bytes) -> bool:
 
 def _lay_out(rows: Sequence[Sequence[Button]]) -> tuple[list[Sequence[Button]], list[str]]:
     """Rows that the keyboard's grid takes, and a numbered line for every button that it does not."""
-    cut = [row[at : at + COLUMNS] for row in rows for at in range(0, len(row), COLUMNS)]
+    numbered, left = number_rows(rows)
+    cut = [row[at : at + COLUMNS] for row in numbered for at in range(0, len(row), COLUMNS)]
     most = Viber.caps.buttons_most
-    placed = sum(len(row) for row in cut[:most])
-    left = [button for row in cut[most:] for button in row]
-    return cut[:most], [write_line(number, button) for number, button in enumerate(left, placed + 1)]
+    left += [one for row in cut[most:] for one in row]
+    return [[button for _, button in row] for row in cut[:most]], write_lines(left)
 
 
 def _asks_phone(rows: Sequence[Sequence[Button]]) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from knopka.channels._buttons import add_lines, send_each, write_line
+from knopka.channels._buttons import add_lines, number_rows, send_each, write_lines
 from knopka.channels._http import Api
 from knopka.channels._json import (
     get,
@@ -555,13 +555,13 @@ def _widest(found: Mapping[str, Any], name: str) -> str:
 
 def _lay_out(rows: Sequence[Sequence[Button]]) -> tuple[list[Sequence[Button]], list[str]]:
     """The rows of the keyboard, and a numbered line for each button beyond what one holds."""
-    buttons = [button for row in rows for button in row]
-    kept, most = buttons[: VK.caps.buttons_most], VK.caps.buttons_most
-    lines = [write_line(number, button) for number, button in enumerate(buttons[most:], most + 1)]
-    shown = [row[at : at + MOST_IN_ROW] for row in rows for at in range(0, len(row), MOST_IN_ROW)]
-    if len(buttons) > most or len(shown) > MOST_ROWS:
-        shown = [kept[at : at + 2] for at in range(0, len(kept), 2)]
-    return shown, lines
+    numbered, left = number_rows(rows)
+    flat, most = [one for row in numbered for one in row], VK.caps.buttons_most
+    left += flat[most:]
+    cut = [row[at : at + MOST_IN_ROW] for row in numbered for at in range(0, len(row), MOST_IN_ROW)]
+    if len(flat) > most or len(cut) > MOST_ROWS:
+        cut = [flat[at : min(at + 2, most)] for at in range(0, min(len(flat), most), 2)]
+    return [[button for _, button in row] for row in cut], write_lines(left)
 
 
 def _write_keyboard(rows: Sequence[Sequence[Button]]) -> str:

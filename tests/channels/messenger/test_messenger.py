@@ -121,6 +121,7 @@ class TestMessenger(SignedContract):
     secret = SECRET
     hidden = (SECRET, TOKEN, WORD, PROOF)
     chat_id = PERSON
+    taken = b'{"message_id":"m_new"}'
     unknown = (
         INSTAGRAM,
         WHATSAPP,
@@ -433,6 +434,10 @@ class TestMessenger(SignedContract):
             {"content_type": "text", "title": "Just words", "payload": "Just words"},
             {"content_type": "user_phone_number"},
         ]
+
+    async def test_an_email_is_asked_for_by_a_quick_reply_of_its_own(self) -> None:
+        content = await self._sent("Your e-mail?", ((Button("My e-mail", asks_email=True),),))
+        assert content["quick_replies"] == [{"content_type": "user_email"}]
 
     async def test_buttons_without_room_are_numbered_lines(self) -> None:
         buttons = tuple((Button(f"Choice {number}", f"b:{number}"),) for number in range(1, 16))

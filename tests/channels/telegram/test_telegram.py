@@ -46,6 +46,7 @@ class TestTelegram(ChannelContract):
     secret = SECRET
     hidden = (TOKEN, SECRET)
     chat_id = "55"
+    taken = b'{"ok":true,"result":{"message_id":7}}'
     unknown = (
         update(poll={"id": "1"}),
         update(message={"message_id": 1, "date": 1, "chat": CHAT, "text": "to all"}),

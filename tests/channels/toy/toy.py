@@ -107,8 +107,8 @@ class Toy:
         _ = await self._ask("/webhook", {"url": ""})
 
     async def send(self, message: OutboundMessage, key: OutboxKey) -> SentMessage:
-        lines = [to_plain(message.text), *(button.label for row in message.buttons for button in row)]
-        json = {"chat": message.chat_id, "text": "\n".join(lines)}
+        buttons = (f"{button.label} {button.url}".strip() for row in message.buttons for button in row)
+        json = {"chat": message.chat_id, "text": "\n".join([to_plain(message.text), *buttons])}
         message_id = await self._ask("/messages", json, sends=True)
         if not message_id:
             raise Uncertain("The toy's answer names no message.")

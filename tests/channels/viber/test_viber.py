@@ -115,6 +115,7 @@ class TestViber(SignedContract):
     secret = TOKEN
     hidden = (TOKEN,)
     chat_id = PERSON
+    taken = b'{"status":0,"message_token":1}'
     unknown = (
         event("client_status", user={"id": PERSON}),
         event("message", sender={"id": PERSON}, message={"type": "hologram"}),

@@ -43,6 +43,7 @@ class TestVk(ChannelContract):
     secret = SECRET
     hidden = (TOKEN, SECRET)
     chat_id = "77"
+    taken = b'{"response":51}'
     unknown = (
         other("wall_post_new"),
         other("message_new", {"message": {"peer_id": 2_000_000_001, "from_id": 77, "text": "to all"}}),
