@@ -16,13 +16,25 @@ from knopka.domain.bot.payload import Pressed, write_payload
 from knopka.domain.bot.state import EndReason
 from knopka.domain.conversation import BotAuthor, Message
 from knopka.domain.errors import Conflict, InvalidInput, NotFound
-from knopka.domain.messaging import Button, Channels, EventKind, MessageState
+from knopka.domain.messaging import (
+    Button,
+    Capabilities,
+    Channels,
+    EventKind,
+    MessageState,
+    Window,
+    WindowKind,
+)
 from knopka.services.catalog import ACCOUNT
 from knopka.services.desk import NoChannels
 from knopka.services.presses import Choice
 from knopka.services.speech import may_speak, speak
 from tests.services.story import HOUR, SECOND, Story
-from tests.services.toy import IVAN, OLGA, Messengers, Shelf
+from tests.services.test_courier import MINUTE, Post, post
+from tests.services.toy import IVAN, OLGA, Messengers, Shelf, Toy
+
+__all__ = ["post"]
+"""A fixture of the courier's tests."""
 
 pytestmark = pytest.mark.anyio
 
@@ -164,6 +176,46 @@ async def test_a_bot_never_speaks_beyond_the_window(
     else:
         with pytest.raises(Conflict, match="time for answers"):
             await robot_says(chat)
+
+
+@pytest.mark.parametrize(
+    ("late", "how"), [(DAY - MINUTE, ("sent", None)), (DAY, ("failed", "window_closed"))]
+)
+async def test_what_a_bot_has_said_is_not_sent_beyond_the_window_and_a_persons_answer_is(
+    post: Post, late: timedelta, how: tuple[str, str | None]
+) -> None:
+    post.story.now = post.database.clock()
+    await post.chat.write()
+    await robot_says(post.chat)
+    post.database.advance_clock(late)
+    await post.work()
+    assert await post.answer() == how
+    await post.chat.answer()
+    await post.work()
+    assert await post.answer() == ("sent", None)
+    assert post.toy.sent[-1][0].is_beyond_window == (late == DAY)
+
+
+@pytest.mark.parametrize(
+    "window", [Window(WindowKind.CLOSES, DAY, late=7 * DAY), Window(WindowKind.COSTS, DAY)]
+)
+async def test_where_a_person_may_answer_late_a_bot_may_not(story: Story, window: Window) -> None:
+    caps = Capabilities(text_most=80, per_second=1000, window=window)
+    chat = await Messengers.begin(story, Toy(caps=caps))
+    await chat.write()
+    story.pass_time(DAY)
+    assert await asked_whether(chat) is EndReason.WINDOW_CLOSED
+    with pytest.raises(Conflict, match="time for answers"):
+        await robot_says(chat)
+    await chat.answer()
+
+
+async def test_what_is_sent_has_its_buttons(post: Post) -> None:
+    post.story.now = post.database.clock()
+    await post.chat.write()
+    said = await robot_says(post.chat)
+    await post.work()
+    assert [(message.text, message.buttons) for message, _ in post.toy.sent] == [("Заварить?", said.buttons)]
 
 
 async def test_a_bot_does_not_speak_where_nobody_is(chat: Messengers) -> None:
