@@ -24,5 +24,7 @@ def test_S_OUT_09_so_does_a_sentence(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_json_says_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json(HOSTILE)
-    assert json.loads(capsys.readouterr().out) == HOSTILE
+    print_json(HOSTILE + "\x9b2J")
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == HOSTILE + "\x9b2J"
+    assert shown.removesuffix("\n").isprintable()

@@ -29,7 +29,7 @@ def test_what_is_within_bounds_is_left_as_it_is() -> None:
         text="Hello\nthere",
         message_id="5",
         message_ids=("4", "5"),
-        payload="yes",
+        payload="yes:  or  no",
         attachments=(
             InAttachment(
                 kind=AttachmentKind.FILE,

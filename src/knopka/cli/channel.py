@@ -50,7 +50,7 @@ def change() -> None:
     """
 
 
-def _options(parameters: tuple[Parameter, ...]) -> list[click.Parameter]:
+def _options(parameters: tuple[Parameter, ...], *, without_buttons: str) -> list[click.Parameter]:
     """An option for each thing that a messenger asks for, and of a secret one more: the file it stands in."""
     options: list[click.Parameter] = []
     for parameter in parameters:
@@ -71,7 +71,7 @@ def _options(parameters: tuple[Parameter, ...]) -> list[click.Parameter]:
     options.append(
         click.Option(
             ["--button", "buttons"], multiple=True, metavar="ID",
-            help="A button that shows it; repeat it for more. Every button when left out.",
+            help=f"A button that shows it; repeat it for more. {without_buttons} when left out.",
         )
     )  # fmt: skip
     options.append(click.Option(["--link-base", LINK_BASE], hidden=True))
@@ -91,7 +91,10 @@ def _add_command(kind: ChannelKind, parameters: tuple[Parameter, ...]) -> click.
         _tell(lambda connector: connector.add(kind, values, source_ids), as_json=as_json)
 
     return click.Command(
-        kind.value, params=_options(parameters), callback=run, help=f"Connect {NAMES[kind]}."
+        kind.value,
+        params=_options(parameters, without_buttons="Every button"),
+        callback=run,
+        help=f"Connect {NAMES[kind]}.",
     )
 
 
@@ -112,7 +115,10 @@ def _change_command(kind: ChannelKind, parameters: tuple[Parameter, ...]) -> cli
 
     return click.Command(
         kind.value,
-        params=[click.Argument(["channel_id"], type=ID, metavar="ID"), *_options(parameters)],
+        params=[
+            click.Argument(["channel_id"], type=ID, metavar="ID"),
+            *_options(parameters, without_buttons="The same as before"),
+        ],
         callback=run,
         help=f"Change a channel of {NAMES[kind]}.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,8 @@ ID = click.IntRange(1, 2**53)
 """The id of a row; longer numbers are no store's."""
 _JOINERS = "\u200c\u200d"
 """Persian words and many emoji are written with them."""
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Beside those that JSON escapes by itself."""
 UNBOUND = 100_000
 """Wider than any row."""
 
@@ -31,8 +34,8 @@ def json_option(command: Command) -> Command:
 
 
 def print_json(value: Any) -> None:
-    """One value on one line of stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    """One value on one line of stdout; what a terminal obeys is written as an escape of JSON's."""
+    click.echo(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False)))
 
 
 def print_line(text: str) -> None:

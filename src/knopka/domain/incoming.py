@@ -37,7 +37,7 @@ def bound_event(event: ChannelEvent) -> ChannelEvent:
         message_id=_id(event.message_id),
         message_ids=tuple(filter(None, map(_id, event.message_ids[:MOST_IDS]))),
         reply_to=_id(event.reply_to),
-        payload=clean_name(event.payload)[:MOST_PAYLOAD],
+        payload=event.payload if _is_plain(event.payload, MOST_PAYLOAD) else "",
         echo_mark=_id(event.echo_mark),
         reason=_label(event.reason),
         cut=_id(event.cut),
@@ -69,11 +69,15 @@ def _bound_profile(told: Profile) -> Profile:
 
 
 def _id(text: str) -> str:
-    return text if len(text) <= MOST_ID and text.isprintable() else ""
+    return text if _is_plain(text, MOST_ID) else ""
 
 
 def _source(text: str) -> str:
-    return text if len(text) <= MOST_SOURCE and text.isprintable() else ""
+    return text if _is_plain(text, MOST_SOURCE) else ""
+
+
+def _is_plain(text: str, most: int) -> bool:
+    return len(text) <= most and text.isprintable()
 
 
 def _label(text: str) -> str:

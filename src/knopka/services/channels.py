@@ -199,10 +199,9 @@ def add_channel(
     if not is_first(tx, ACCOUNT, ADDED, key, kind, values, source_ids, now=now):
         known = find_answer(tx, ACCOUNT, ADDED, key)
         return _get(tx, int(known["answer"]) if known is not None else 0)
-    next_id(tx, ACCOUNT, "channels")  # held until the end, so that of two that are added each sees the other
+    _need_unused(tx, kind, account)
     if len(db.list_channels(tx, ACCOUNT)) >= most:
         raise Conflict(f"There are {most} channels already, which is the limit `channels` of this server.")
-    _need_unused(tx, kind, account)
     secret_names = {parameter.name for parameter in parameters if parameter.is_secret}
     opened = {name: text for name, text in given.items() if name in secret_names}
     plain = {name: text for name, text in given.items() if name not in secret_names}
@@ -243,6 +242,8 @@ def find_double(tx: Transaction, kind: ChannelKind, account: str, but: int = 0) 
 
 
 def _need_unused(tx: Transaction, kind: ChannelKind, account: str, but: int = 0) -> None:
+    """Raise Conflict when the account has a channel. Of two that ask at once one waits for the other."""
+    next_id(tx, ACCOUNT, "channels")
     double = find_double(tx, kind, account, but)
     if double is not None:
         raise Conflict(f"{name_channel(double)} is of this account already. Change that one, or remove it.")
