@@ -201,7 +201,7 @@ class VK:
             code=code if kind in (EventKind.MESSAGE, EventKind.OPENED) else None,
             text="" if kind is EventKind.OPENED else text,
             attachments=attachments,
-            message_id=get_text(message, "id") or get_text(message, "conversation_message_id"),
+            message_id=_number(message),
             reply_to=get_text(message, "reply_message", "id"),
             payload=payload,
             echo_mark=get_text(message, "random_id") if kind is EventKind.ECHO else "",
@@ -451,8 +451,15 @@ def _identity(sent: Mapping[str, Any], message: Mapping[str, Any], kind: EventKi
     return get_text(sent, "event_id")
 
 
+def _number(message: Mapping[str, Any]) -> str:
+    """What names the message; one whose own number is 0 has none, and is named by its place in the chat."""
+    number = get_text(message, "id")
+    return number if number not in ("", "0") else get_text(message, "conversation_message_id")
+
+
 def _moment(message: Mapping[str, Any]) -> datetime:
-    seconds = get_number(message, "date")
+    """When it was said, or changed last."""
+    seconds = get_number(message, "update_time") or get_number(message, "date")
     return get_moment_or_epoch({"at": None if seconds is None else seconds * 1000}, "at")
 
 

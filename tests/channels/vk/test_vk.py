@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -115,6 +116,19 @@ def test_each_event_is_what_it_is(name: str, kind: EventKind, code: str | None) 
     event = read(name)
     assert (event.kind, event.code) == (kind, code)
     assert event.chat_id in ("77", "78", "79")
+
+
+def test_a_changed_message_is_as_old_as_its_change() -> None:
+    assert read("message_edit__text").at - read("message_new__text").at == timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(("number", "named"), [(4, "4"), (0, "2")])
+def test_a_message_without_a_number_of_its_own_is_named_by_its_place_in_the_chat(
+    number: int, named: str
+) -> None:
+    body = json.loads((Path(__file__).parent / "message_new__text.json").read_text())
+    body["object"]["message"]["id"] = number
+    assert make().parse(json.dumps(body).encode())[0].message_id == named
 
 
 def test_the_press_of_start_is_no_word_of_the_visitors() -> None:
