@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from knopka.db import conversations, crm, visitors
+from knopka.db import channels, conversations, crm, links, outbox, visitors
 from knopka.db.statement import Statement
 from tests.plans import explain, walks_a_table
 
@@ -58,6 +58,13 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
         conversations._FIND_MESSAGE,
         ACCOUNT | {"conversation_id": 1, "direction": "in", "key": "a"},
     ),
+    "events that waited for this": (channels._END_WAIT, {"of_channel": 1, "what": "a"}),
+    "what has no name at its messenger yet": (outbox._HAS_UNNAMED, {"conversation_id": 1}),
+    "the last of the messages that a mark names": (
+        outbox._LAST_SEQ_OF,
+        {"conversation_id": 1, "platform_ids": ["a", "b"]},
+    ),
+    "a link by its code": (links._FIND, ACCOUNT | {"code_hash": "a"}),
     "unread messages": (
         conversations._COUNT_UNREAD,
         {"conversation_id": 1, "direction": "in", "after_seq": 1},
