@@ -16,7 +16,14 @@ from knopka.domain.catalog import ChannelSetup, ChannelState
 from knopka.domain.errors import Conflict, InvalidInput
 from knopka.domain.messaging import ChannelConfig, ChannelKind, EntryToken
 from knopka.platforms import PLATFORMS, Apis
-from knopka.services.channels import LINK_BASE, ChangeRefused, ChannelView, Connector, read_config
+from knopka.services.channels import (
+    LINK_BASE,
+    ChangeRefused,
+    ChannelView,
+    Connector,
+    read_config,
+    report_broken,
+)
 from knopka.services.vault import Vault, WrongKey
 from knopka.settings import Settings
 from knopka.simulator.accounts import (
@@ -30,6 +37,7 @@ from knopka.simulator.accounts import (
 from knopka.simulator.faults import Fault, Trouble
 from knopka.simulator.run import SimulatorServer, run_simulator
 from knopka.web.links import draw_code, fill_in
+from tests.web.office import open_office
 from tests.web.running import SECRET, Running, running
 
 pytestmark = pytest.mark.anyio
@@ -209,10 +217,48 @@ async def test_a_new_token_of_the_same_account_is_the_same_channel(telegram: Sta
     assert telegram.heard_at(bot) == {telegram.address(changed)}
 
 
-async def test_the_inbox_is_told_why_a_change_was_refused(telegram: Stage) -> None:
-    with pytest.raises(ChangeRefused) as refusal:
-        await telegram.connector.change(telegram.setup, BAD[ChannelKind.TELEGRAM])
-    assert refusal.value.finding.code == "token_rejected"
+async def test_what_the_platform_refuses_takes_the_place_of_nothing_in_a_broken_channel_either(
+    telegram: Stage,
+) -> None:
+    write, vault = telegram.server.house.database.write, telegram.connector.vault
+    await write(report_broken, telegram.setup.id, "revoked", key="channel")
+    with pytest.raises(ChangeRefused):
+        await telegram.connector.change(await telegram.only(), BAD[ChannelKind.TELEGRAM])
+    kept = read_config(vault, await telegram.only()).values
+    assert kept == read_config(vault, telegram.setup).values
+
+
+async def test_the_inbox_changes_a_channel_and_is_told_what_is_refused(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    kind, path = ChannelKind.TELEGRAM, "/inbox/api/channels"
+    async with simulating(kind) as simulator:
+        api = simulator.url + SAMPLES[kind].api
+        async with open_office(sqlite_url, tmp_path, telegram_api=api) as office:
+            await office.add_operator()
+            async with office.operator() as operator:
+                added = {"kind": "telegram", "values": SAMPLES[kind].values}
+                first = (await operator.post(path, json={"key": "key-00001", **added})).json()
+                again = await operator.post(path, json={"key": "key-00002", **added})
+                assert (again.status_code, f"Channel {first['id']} " in again.text) == (409, True)
+
+                where, faults = f"{path}/{first['id']}", []
+                for values in (BAD[kind], {"token": "short"}):
+                    body = {"key": "key-00003", "values": values}
+                    answer = await operator.patch(where, json=body, headers={"accept-language": "ru"})
+                    assert answer.status_code == 400
+                    faults += answer.json()["error"]["faults"]
+                assert [(fault["path"], fault["code"]) for fault in faults] == [
+                    ("$.values", "token_rejected"),
+                    ("$.values.token", "bad_value"),
+                ]
+                assert faults[0]["message"].endswith("Канал остался прежним.")
+
+                body = {"key": "key-00004", "values": OTHERS[kind][1]}
+                changed = (await operator.patch(where, json=body)).json()
+                assert (changed["title"], changed["state"]) == ("@other_shop_bot", "ok")
+                listed = (await operator.get(path)).json()["channels"]
+                assert [channel["id"] for channel in listed] == [changed["id"]]
 
 
 # --- One account, one channel.
