@@ -168,3 +168,31 @@ async def test_silence_of_a_day_ends_with_the_window(desk: Desk) -> None:
     desk.talk.story.pass_time(timedelta(days=1))
     await desk.talk.work()
     assert (await desk.talk.said(), await desk.talk.ends()) == ([], [EndReason.WINDOW_CLOSED])
+
+
+@pytest.mark.parametrize("mark", ["tag", "person", "link"])
+async def test_a_lead_that_a_bot_has_marked_does_not_give_way_to_the_visits_own(
+    desk: Desk, mark: str
+) -> None:
+    """The visit has cards of its own from the chat on the page when its messenger turns up."""
+    story = desk.talk.story
+    other = await story.write_in(text="на сайте")
+    marks = {
+        "tag": act("set_tag", type=1, value="бот"),
+        "person": act("change_responsible_user", value=str(story.operator.id)),
+        "link": act("link", **{"from": 1, "to": 2, "to_id": str(other)}),
+    }
+    await desk.talk.add([{"question": [marks[mark]]}], FIRST, channels=["telegram"])
+    await desk.people.announce()
+    await desk.write("Привет")
+    await desk.people.start()
+    assert len(await story.leads()) == 2
+
+
+async def test_an_untouched_lead_still_gives_way_to_the_visits_own(desk: Desk) -> None:
+    story = desk.talk.story
+    await story.write_in(text="на сайте")
+    await desk.people.announce()
+    await desk.write("Привет")
+    await desk.people.start()
+    assert len(await story.leads()) == 1

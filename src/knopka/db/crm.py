@@ -16,11 +16,14 @@ from knopka.db.named import changes, columns, returned
 from knopka.db.statement import Statement
 from knopka.db.tables import (
     answers,
+    card_subscribers,
+    card_tags,
     contacts,
     conversations,
     field_values,
     fill_windows,
     incoming_leads,
+    lead_contacts,
     leads,
     notes,
     sources,
@@ -121,6 +124,23 @@ _HAND_ON_AVATAR = Statement(
     update(contacts).where(_THE_CONTACT, contacts.c.avatar.is_(None)).values(changes("avatar"))
 )
 _SET_AVATAR = Statement(update(contacts).where(_THE_CONTACT).values(changes("avatar")))
+# What bots leave on cards beside fields and notes.
+_HAS_MARKS = or_(
+    *(
+        exists().where(
+            table.c.account_id == bindparam("account_id"),
+            table.c.entity == entity.value,
+            table.c.entity_id == bindparam(name),
+        )
+        for table in (card_tags, card_subscribers)
+        for entity, name in ((Entity.LEAD, "lead_id"), (Entity.CONTACT, "contact_id"))
+    ),
+    exists().where(lead_contacts.c.lead_id == bindparam("lead_id")),
+    exists().where(
+        lead_contacts.c.account_id == bindparam("account_id"),
+        lead_contacts.c.contact_id == bindparam("contact_id"),
+    ),
+)
 _IS_TOUCHED = Statement(
     select(
         or_(
@@ -151,6 +171,9 @@ _IS_TOUCHED = Statement(
                 ),
             ),
             exists().where(fill_windows.c.lead_id == bindparam("lead_id")),
+            leads.c.responsible_user_id.is_not(None),
+            contacts.c.responsible_user_id.is_not(None),
+            _HAS_MARKS,
             exists().where(
                 _other_leads.c.contact_id == bindparam("contact_id"),
                 _other_leads.c.id != bindparam("lead_id"),
