@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,7 @@ from knopka.simulator.accounts import Account, Kind
 from knopka.simulator.run import SimulatorServer
 from tests.browser.conftest import WATCH_POLICY
 from tests.simulator.conftest import CODE, MESSENGER, PLAIN, TELEGRAM, VIBER, VK
+from tests.simulator.receiver import receiving
 
 DESKTOP: ViewportSize = {"width": 1360, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -29,6 +31,8 @@ class Running:
 
     url: str
     http: httpx.Client
+    hook: str
+    """A webhook that is content with whatever it is told."""
 
     def send(self, chat_id: int, text: str, **more: object) -> None:
         body = {"chat_id": chat_id, "text": text, **more}
@@ -59,18 +63,19 @@ def simulator() -> Iterator[Running]:
         await server.start()
         for account in accounts:
             server.simulator.add_account(account)
-        loops.append(asyncio.get_running_loop())
-        urls.append(server.url)
-        ready.set()
-        await stop.wait()
-        await server.stop()
+        async with receiving() as receiver:
+            loops.append(asyncio.get_running_loop())
+            urls.extend((server.url, receiver.url))
+            ready.set()
+            await stop.wait()
+            await server.stop()
 
     thread = threading.Thread(target=lambda: asyncio.run(live()))
     thread.start()
     assert ready.wait(10)
     try:
         with httpx.Client(base_url=urls[0], trust_env=False, verify=PLAIN, timeout=10) as http:
-            yield Running(urls[0], http)
+            yield Running(urls[0], http, urls[1])
     finally:
         loops[0].call_soon_threadsafe(stop.set)
         thread.join(10)
@@ -114,6 +119,114 @@ def test_a_person_comes_by_a_link_and_talks_with_the_bot(watched: Page, simulato
     window.get_by_role("button", name="Да").click()
     watched.get_by_text("What happened").click()
     expect(watched.get_by_role("row", name=re.compile("person press Да"))).to_be_visible()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Where a person comes from, and how a bot offers tea and coffee there."""
+
+    name: str
+    link: str
+    path: str
+    headers: Mapping[str, str]
+    buttons: Callable[[str], Mapping[str, object]]
+    """The body, or VK's form, for a person."""
+
+
+OFFERS = {
+    Kind.TELEGRAM: Offer(
+        "Telegram",
+        f"telegram/shop_bot?start={CODE}",
+        f"/telegram/bot{TELEGRAM.token}/sendMessage",
+        {},
+        lambda chat: {
+            "chat_id": chat,
+            "text": "Which?",
+            "reply_markup": {
+                "inline_keyboard": [[{"text": name, "callback_data": name}] for name in ("Tea", "Coffee")]
+            },
+        },
+    ),
+    Kind.MESSENGER: Offer(
+        "Messenger",
+        f"messenger/shop.page?ref={CODE}&text=Hello",
+        f"/graph/v26.0/me/messages?access_token={MESSENGER.page_token}",
+        {},
+        lambda chat: {
+            "recipient": {"id": chat},
+            "messaging_type": "RESPONSE",
+            "message": {
+                "text": "Which?",
+                "quick_replies": [
+                    {"content_type": "text", "title": name, "payload": name} for name in ("Tea", "Coffee")
+                ],
+            },
+        },
+    ),
+    Kind.VIBER: Offer(
+        "Viber",
+        f"viber?chatURI=shopbot&context={CODE}",
+        "/viber/pa/send_message",
+        {"X-Viber-Auth-Token": VIBER.token},
+        lambda chat: {
+            "receiver": chat,
+            "type": "text",
+            "text": "Which?",
+            "sender": {"name": "Shop"},
+            "keyboard": {
+                "Type": "keyboard",
+                "Buttons": [{"ActionBody": name, "Text": name} for name in ("Tea", "Coffee")],
+            },
+        },
+    ),
+    Kind.VK: Offer(
+        "VK",
+        f"vk/shop_vk?ref={CODE}&ref_source=button",
+        "/vk/method/messages.send",
+        {"Authorization": f"Bearer {VK.token}"},
+        lambda chat: {
+            "peer_id": chat,
+            "message": "Which?",
+            "random_id": 7,
+            "v": "5.199",
+            "keyboard": json.dumps(
+                {
+                    "inline": True,
+                    "buttons": [[{"action": {"type": "text", "label": name}}] for name in ("Tea", "Coffee")],
+                }
+            ),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OFFERS, ids=str)
+def test_a_bots_buttons_are_shown_and_pressed_in_every_messenger(
+    watched: Page, simulator: Running, kind: Kind
+) -> None:
+    offer = OFFERS[kind]
+    if kind is Kind.VIBER:  # which lets nobody send who cannot be told
+        hook = {"url": simulator.hook}
+        told = simulator.http.post("/viber/pa/set_webhook", json=hook, headers=offer.headers).json()
+        assert told["status"] == 0, told
+    watched.goto(f"{simulator.url}/open/{offer.link}")
+    window = watched.get_by_role("region", name=f"{offer.name}, a person’s window")
+    if kind is not Kind.MESSENGER:
+        window.locator(".start").click()
+    window.get_by_label(f"Message, {offer.name}").fill("Hello")
+    window.get_by_role("button", name=f"Send, {offer.name}").click()
+    expect(window.get_by_role("log")).to_contain_text("Hello")
+    person = simulator.http.post("/api/persons/1/say", json={"platform": kind.value, "text": "I"}).json()
+    body = offer.buttons(person["user_id"])
+    given = {"data": body} if kind is Kind.VK else {"json": body}
+    answer = simulator.http.post(offer.path, headers=offer.headers, **given)  # type: ignore[arg-type]  # either
+    assert answer.status_code == 200, answer.text
+    expect(window.get_by_role("button", name="Coffee")).to_be_visible()
+    window.get_by_role("button", name="Coffee").click()
+    watched.get_by_text("What happened").click()
+    expect(watched.get_by_role("row", name=re.compile("person press Coffee"))).to_be_visible()
+    if kind in (Kind.MESSENGER, Kind.VIBER):
+        expect(window.get_by_role("button", name="Tea")).to_be_hidden()
 
 
 def test_edits_files_and_blocking_by_the_page(watched: Page, simulator: Running) -> None:
