@@ -625,6 +625,7 @@ async def test_what_was_promised_is_taken_back_unless_somebody_is_at_it(database
             cancel_job(tx, 1, "a", {"n": n})
 
     await database.write(cancel, key="a")
+    assert [row["payload"] for row in await list_jobs(database)] == ['{"n": 0}', '{"n": 2}']
     is_free.set()
     await worker.settle()
     await work(worker)
