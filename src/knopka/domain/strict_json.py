@@ -26,11 +26,20 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
-def read_json(body: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH, max_nodes: int = MAX_NODES) -> Json:
+def read_json(
+    body: bytes,
+    *,
+    max_bytes: int,
+    max_depth: int = MAX_DEPTH,
+    max_nodes: int = MAX_NODES,
+    takes_last: bool = False,
+) -> Json:
     """Read one JSON text.
 
     Fails with TooLarge, or with InvalidInput whose faults give line and column
-    where the text cannot be parsed, and else the path of each wrong value.
+    where the text cannot be parsed, and else the path of each wrong value. A key
+    that stands twice in one object is such a fault, unless `takes_last`: then
+    its last value counts.
     """
     if len(body) > max_bytes:
         raise TooLarge(f"the body has {len(body)} bytes, {max_bytes} are allowed")
@@ -40,7 +49,10 @@ def read_json(body: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH, max_no
     except json.JSONDecodeError as error:
         raise InvalidInput(_say_syntax(error)) from None
     except (_Suspect, ValueError, RecursionError):
-        raise InvalidInput(*_list_faults(text, max_depth, max_nodes)) from None
+        faults = _list_faults(text, max_depth, max_nodes, takes_last=takes_last)
+        if faults or not takes_last:
+            raise InvalidInput(*faults) from None
+        return json.loads(text)  # nothing was wrong but keys that stand twice
     if not _is_surely_clean(body, value, max_depth, max_nodes):
         faults = _list_faults(text, max_depth, max_nodes)
         if faults:
@@ -205,7 +217,7 @@ _EXACT = json.JSONDecoder(
 )
 
 
-def _list_faults(text: str, max_depth: int, max_nodes: int) -> tuple[Fault, ...]:
+def _list_faults(text: str, max_depth: int, max_nodes: int, *, takes_last: bool = False) -> tuple[Fault, ...]:
     """The faults of a text in their order, at most MAX_FAULTS."""
     deep = _find_too_deep(text, max_depth)
     if deep is not None:
@@ -215,7 +227,9 @@ def _list_faults(text: str, max_depth: int, max_nodes: int) -> tuple[Fault, ...]
     except json.JSONDecodeError as error:
         return (_say_syntax(error),)
     faults: list[Fault] = []
-    for fault in islice(_walk("$", tree, iter(range(max_nodes))), MAX_FAULTS):
+    found = _walk("$", tree, iter(range(max_nodes)))
+    counted = (fault for fault in found if not (takes_last and fault.code == "duplicate_key"))
+    for fault in islice(counted, MAX_FAULTS):
         faults.append(fault)
         if fault.code == "too_many_values":
             break

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knopka.domain.bot.loading import MAX_STEPS, parse_continue, parse_script
-from knopka.domain.bot.reading import MAX_FAULTS
+from knopka.domain.bot.reading import MAX_FAULTS, MAX_WARNINGS
 from knopka.domain.bot.script import (
     MAX_SCRIPT_BYTES,
     AddLeadContact,
@@ -845,6 +845,37 @@ def test_S_WEB_13_what_the_page_gave_stands_in_texts_and_values(handler: Any) ->
     load_one(handler)
 
 
+TEXT_TWICE = """\
+[{"question": [{"handler": "show", "params": {"type": "text", "value": "Phone and e-mail?"}}],
+  "answer": [{"handler": "preset", "params": {
+    "name": "contacts.validate_base_info",
+    "params": {
+      "empty_email": "And your e-mail?",
+      "empty_phone": "And your phone?",
+      "invalid_phone": "That is no phone number.",
+      "success": "Thanks!",
+      "empty_all": "Please leave a phone number.",
+      "empty_all": "Please leave a phone number or an e-mail."
+    }}}]}]
+"""
+
+
+def test_a_key_that_stands_twice_has_its_last_value_as_in_amoCRM() -> None:
+    """amoCRM's own page on the preset gives `empty_all` twice."""
+    script = parse_script(TEXT_TWICE.encode())
+    (asked,) = script.steps[0].answer
+    assert isinstance(asked, ValidateBaseInfo)
+    assert asked.texts["empty_all"] == "Please leave a phone number or an e-mail."
+    (warning,) = script.warnings
+    assert warning.code == "duplicate_key"
+    assert warning.at == Place("$[0].answer[0].params.params.empty_all", 10, 20)
+
+
+def test_many_keys_that_stand_twice_take_no_more_time_or_room() -> None:
+    script = parse_script(b'{"0": {' + b'"question": [],' * 4_000 + b'"question": []}}')
+    assert len(script.warnings) == MAX_WARNINGS
+
+
 @pytest.mark.parametrize(
     ("text", "path", "code", "line", "column"),
     [
@@ -853,7 +884,8 @@ def test_S_WEB_13_what_the_page_gave_stands_in_texts_and_values(handler: Any) ->
         (b'[{"question":\n  [}]', "$", "not_json", 2, 4),
         (b'[\n"\xff"]', "$", "not_utf8", 2, 2),
         (b"\xef\xbb\xbf[]", "$", "byte_order_mark", 1, 1),
-        (b'[{},\n {"question":[], "question":[]}]', "$[1].question", "duplicate_key", 2, 29),
+        (b'[{},\n {"question":[], "question":[7]}]', "$[1].question[0]", "not_an_object", 2, 30),
+        (b'[{"question":[], "question":[NaN]}]', "$[0].question[0]", "not_a_number", 1, 30),
         (b"[" * 65 + b"]" * 65, "$", "too_deep", 1, 65),
         (b"[" * 30_000, "$", "too_deep", 1, 65),
         (b"[" + b"0," * 25_000 + b"0]", "$[19999]", "too_many_values", 1, 40_000),

@@ -28,6 +28,7 @@ def parse_script(text: bytes) -> Script:
     """Read a script as amoCRM documents it. ScriptError tells every fault, at most 20."""
     value = _read_json(text)
     findings = Findings(Places(text.decode()))
+    _warn_of_repeats(findings)
     root = Spot(value, "$", findings.places.root, findings)
     steps, blocks, error = _read_steps(root)
     if not findings.faults and not steps:
@@ -44,7 +45,13 @@ def parse_script(text: bytes) -> Script:
 def _read_json(text: bytes) -> Any:
     """The JSON of a script; its faults get their lines here, where the text is known."""
     try:
-        return read_json(text, max_bytes=MAX_SCRIPT_BYTES, max_depth=MAX_DEPTH, max_nodes=MAX_NODES)
+        return read_json(
+            text,
+            max_bytes=MAX_SCRIPT_BYTES,
+            max_depth=MAX_DEPTH,
+            max_nodes=MAX_NODES,
+            takes_last=True,
+        )
     except TooLarge:
         message = f"the script has {len(text)} bytes, at most {MAX_SCRIPT_BYTES} are read"
         raise ScriptError(Fault("$", "too_large", message)) from None
@@ -57,6 +64,13 @@ def _read_json(text: bytes) -> Any:
             Fault(fault.path, fault.code, fault.message, at.line, at.column) for at, fault in found
         )
     raise ScriptError(*faults)
+
+
+def _warn_of_repeats(findings: Findings) -> None:
+    """amoCRM's own page has a script with a key that stands twice; PHP takes the last one, and so do we."""
+    for path, node in findings.places.repeats:
+        message = "this key stands twice in one object: only this last one counts"
+        findings.add(findings.places.place(path, node), Finding(False, "duplicate_key", message))
 
 
 # --- Steps

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from knopka.domain.bot.script import Place
+from knopka.domain.strict_json import join_path
+
+MAX_REPEATS: Final = 100
+"""Further ones are left unsaid."""
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}:,]|[^\s\[\]{}:,"]++', re.DOTALL)
 _PART: Final = re.compile(r'\.([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]+)\]|\[("(?:[^"\\]|\\.)*+")\]')
@@ -28,7 +32,9 @@ class Places:
 
     def __init__(self, text: str) -> None:
         self._line_starts = [0, *(found.end() for found in re.finditer("\n", text))]
-        self.root = _scan(text)
+        self.repeats: list[tuple[str, Node]] = []
+        """Path and value of each key that stands in its object already."""
+        self.root = _scan(text, self.repeats)
 
     def place(self, path: str, node: Node) -> Place:
         """The place of a node that is known already, under its path."""
@@ -55,8 +61,15 @@ def _split(path: str) -> Iterator[str | int]:
         end = part.end()
 
 
-def _scan(text: str) -> Node:
-    """The tree of a text, in one pass. A key that stands twice has its last place."""
+def _join(keys: list[str | int]) -> str:
+    path = "$"
+    for key in keys:
+        path = f"{path}[{key}]" if isinstance(key, int) else join_path(path, key)
+    return path
+
+
+def _scan(text: str, repeats: list[tuple[str, Node]]) -> Node:
+    """The tree of a text, in one pass. A key that stands twice has its last place, and is a repeat."""
     root = Node(0)
     holder: Node = Node(0)
     stack: list[Node] = []
@@ -80,6 +93,8 @@ def _scan(text: str) -> Node:
                 key = json.loads(token) if "\\" in token else token[1:-1]
             case first:
                 node = Node(found.start())
+                if stack and key in holder.inside and len(repeats) < MAX_REPEATS:
+                    repeats.append((_join([*keys[1:], key]), node))
                 holder.inside[key] = node
                 if first in "[{":
                     stack.append(holder)
