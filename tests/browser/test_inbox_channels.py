@@ -684,6 +684,7 @@ def test_typing_is_told_to_a_messenger_not_more_than_every_four_seconds(
     page.clock.install()
     open_inbox(f"/inbox/c/{ann}")
     go_live(page)
+    page.clock.pause_at(page.evaluate("Date.now() + 1_000"))
     composer(page).press_sequentially("Hello")
     eventually(page, lambda: inbox.typed == [ann])
     page.clock.run_for(3_900)

@@ -115,6 +115,7 @@ async def caller(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Caller]:
         yield Caller(server, token)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
 )

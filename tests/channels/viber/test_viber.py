@@ -448,7 +448,7 @@ class TestViber(SignedContract):
         platform = Platform({"get_account_info": ACCOUNT, "set_webhook": {"status": 0}})
         report = await make(platform).setup(WEBHOOK)
         assert report == SetupReport(
-            "Tea", {"name": "Tea", "uri": "teashop"}, (Finding(Level.OK, "webhook_set"),), ACCOUNT["id"]
+            "Tea", {"name": "Tea", "uri": "teashop"}, (Finding(Level.OK, "webhook_set"),), str(ACCOUNT["id"])
         )
         assert [json.loads(one.content) for one in platform.asked("set_webhook")] == [
             {"url": WEBHOOK, "event_types": list(EVENTS), "send_name": True, "send_photo": True}
