@@ -104,7 +104,7 @@ async def test_what_did_not_arrive_is_tried_again_and_in_doubt_only_what_asks(
     if is_tried_again:
         with pytest.raises(Retryable):
             await talk.do(row)
-    await talk.do(row, attempts=3)
+    await talk.do(row, attempts=3 if is_tried_again else 1)
     await talk.work()
     assert await talk.said() == ["Позже"]
 
@@ -184,6 +184,17 @@ async def test_a_run_waits_until_it_is_continued(talk: BotStory) -> None:
     assert await talk.said() == ["Итог: ok"]
     with pytest.raises(Conflict):
         await go_on(talk, bot_id, continue_id, {"data": {"status": "ok"}})
+
+
+async def test_a_wait_that_is_over_is_not_continued_again(talk: BotStory) -> None:
+    talk_on = [WIDGET[0] | {"answer": [show("Понятно")]}, WIDGET[1]]
+    bot = await talk.add(talk_on, FIRST)
+    await talk.say()
+    continue_id = talk.called[0][2]["return_url"].rpartition("/")[2]
+    await go_on(talk, bot.id, continue_id, {"data": {"status": "ok"}})
+    with pytest.raises(Conflict):
+        await go_on(talk, bot.id, continue_id, {"data": {"status": "again"}})
+    assert (await talk.said(), (await talk.run()).wait) == (["Итог: ok"], "answer")
 
 
 async def test_handlers_of_the_service_run_first(talk: BotStory) -> None:
