@@ -288,6 +288,7 @@ def test_lines_of_the_system_say_what_happened(inbox: FakeInbox, open_inbox: Ope
     inbox.say(ann, "system", event={"kind": "opened", "page_url": "mailto:a@b.example", "page_title": ""})
     inbox.say(ann, "system", event={"kind": "blocked"})
     inbox.say(ann, "system", event={"kind": "unblocked"})
+    inbox.say(ann, "system", event={"kind": "bot_told", "bot": "Tea bot", "text": f"Wants {HOSTILE}"})
     inbox.say(ann, "system", event={"kind": "news from next year"})
     page = open_inbox(f"/inbox/c/{ann}")
     lines = log(page).locator(".system")
@@ -299,6 +300,7 @@ def test_lines_of_the_system_say_what_happened(inbox: FakeInbox, open_inbox: Ope
             "Opened the chat from mailto:a@b.example",
             "Blocked us: nothing can be sent",
             "Unblocked us: answers are possible again",
+            f"Tea bot: Wants {HOSTILE}",
             "Service message",
         ]
     )

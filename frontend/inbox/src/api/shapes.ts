@@ -84,9 +84,12 @@ export interface Attachment {
 }
 
 export interface ChatEvent {
-  kind: "opened" | "blocked" | "unblocked" | "joined";
+  kind: "opened" | "blocked" | "unblocked" | "joined" | "bot_told";
   page_url?: string;
   page_title?: string;
+  /** bot_told: what the bot says to operators alone, and its name. */
+  text?: string;
+  bot?: string;
 }
 
 export interface Choice {
