@@ -31,6 +31,7 @@ KINDS = (bot_runs.EVENT, bot_runs.WAKE, bot_runs.SILENCE, bot_runs.SCHEDULE, CAL
 NEXT_JOB = Statement(
     select(jobs).where(jobs.c.kind.in_(bindparam("kinds", expanding=True))).order_by(jobs.c.id).limit(1)
 )
+ALL_JOBS = Statement(select(jobs).where(jobs.c.kind == bindparam("kind")).order_by(jobs.c.id))
 REMOVE_JOB = Statement(delete(jobs).where(jobs.c.id == bindparam("of_id")))
 BASE_URL = "https://chat.example"
 SIGNER = Signer(b"k" * 32, 1, BASE_URL)
@@ -108,12 +109,12 @@ class BotStory:
     async def next_job(self) -> Mapping[str, Any] | None:
         return await self.story.read(lambda tx: tx.row(NEXT_JOB, kinds=list(KINDS)))
 
-    async def do(self, row: Mapping[str, Any], *, attempts: int = 1) -> None:
+    async def do(self, row: Mapping[str, Any], *, attempts: int = 1, key: str = "story") -> None:
         """One job: its effect and its end in one transaction."""
         payload = json.loads(row["payload"])
         found = self.handlers[row["kind"]]
         if isinstance(found, InStore):
-            await self.story.write(self._finish, row, found.use_case, payload)
+            await self.story.write(self._finish, row, found.use_case, payload, key=key)
             return
         assert isinstance(found, Outside)
         result = await found.call(payload, job(row, attempts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ from knopka.domain.bot.state import EndReason
 from knopka.domain.errors import Conflict, NotFound
 from knopka.domain.meta import Entity
 from knopka.services import bot_runs, bots, cards, desk
-from tests.services.bot_story import BotStory, act, goto, handler, show
+from knopka.services.bot_steps import give_up
+from knopka.services.jobs import JobEnd
+from tests.services.bot_story import ALL_JOBS, BotStory, act, goto, handler, show
 from tests.services.story import HOUR, SECOND, Story
 
 pytestmark = pytest.mark.anyio
@@ -443,3 +446,37 @@ async def test_closing_a_talk_starts_the_nps_bot_and_its_own_close_does_not(talk
     await talk.say("5")
     assert [run.cause for run in await talk.runs()] == ["first_message", "nps"]
     assert (await talk.conversation()).status == "closed"
+
+
+async def test_an_operator_stops_a_bot_without_a_word(talk: BotStory) -> None:
+    await talk.add(HELLO, FIRST)
+    chat = await talk.say()
+    assert await talk.story.write(bot_runs.stop_by_hand, talk.story.operator, chat)
+    assert not await talk.story.write(bot_runs.stop_by_hand, talk.story.operator, chat)
+    await talk.say("Ау")
+    assert (await talk.said(), await talk.ends()) == (["Привет!"], [EndReason.OPERATOR])
+
+
+async def test_a_step_that_fails_again_and_again_ends_the_run(talk: BotStory) -> None:
+    await talk.add(HELLO, FIRST)
+    chat = (await talk.story.say()).conversation.id
+    row = await talk.next_job()
+    assert row is not None
+    payload = {"conversation": chat, "run": (await talk.run()).id}
+    end = JobEnd("failed", "internal", "RuntimeError")
+    await talk.story.write(talk._finish, row, give_up, payload, end)
+    assert await talk.ends() == [EndReason.FAILED]
+    assert (await talk.log())[-1]["seen"] == {"why": "RuntimeError"}
+
+
+async def test_steps_and_answers_of_many_chats_go_on_side_by_side(talk: BotStory) -> None:
+    """Each conversation has its lane; nobody waits for a row that another holds the other way round."""
+    await talk.add(
+        [{"question": [act("set_tag", type=1, value="a"), show("Привет!")], "answer": [show("!")]}], FIRST
+    )
+    names = [f"visitor-{number}" for number in range(8)]
+    said = [talk.story.say(token=name, visit=f"visit-of-{name}-000000", shard=name) for name in names]
+    await asyncio.gather(*said)
+    rows = await talk.story.read(lambda tx: tx.rows(ALL_JOBS, kind=bot_runs.EVENT))
+    await asyncio.gather(*(talk.do(row, key=row["key"]) for row in rows))
+    assert [run.wait for run in await talk.runs()] == ["answer"] * 8
