@@ -29,12 +29,12 @@ def test_the_migrations_make_exactly_the_tables(store_url: str) -> None:
 
 
 def test_migrating_again_does_nothing(store_url: str) -> None:
-    assert migrate(store_url) == MigrationReport(before="0005", after="0005")
+    assert migrate(store_url) == MigrationReport(before="0006", after="0006")
 
 
 def test_a_new_database_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "knopka.sqlite3"
-    assert migrate(f"sqlite:///{path}") == MigrationReport(before=None, after="0005")
+    assert migrate(f"sqlite:///{path}") == MigrationReport(before=None, after="0006")
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -61,7 +61,7 @@ def test_an_existing_database_is_copied_before_it_is_migrated(
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO counters VALUES (1, 'kept', 7)")
-    monkeypatch.setattr("knopka.db.migrate.list_revisions", lambda: ["0001", "0002", "0003", "0004", "0005", "0006"])
+    monkeypatch.setattr("knopka.db.migrate.list_revisions", lambda: [f"{n:04}" for n in range(1, 8)])
     monkeypatch.setattr("knopka.db.migrate._upgrade", lambda _connection: None)
     report = migrate(sqlite_url)
     assert report.backup is not None
@@ -79,7 +79,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
         connection.exec_driver_sql("DROP TABLE answers")  # type: ignore[attr-defined]  # it is a connection
         raise RuntimeError("in the middle")
 
-    monkeypatch.setattr("knopka.db.migrate.list_revisions", lambda: ["0001", "0002", "0003", "0004", "0005", "0006"])
+    monkeypatch.setattr("knopka.db.migrate.list_revisions", lambda: [f"{n:04}" for n in range(1, 8)])
     monkeypatch.setattr("knopka.db.migrate._upgrade", fail)
     with pytest.raises(RuntimeError, match="in the middle"):
         migrate(sqlite_url)

@@ -12,15 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from knopka.domain.errors import Fault, InvalidInput, TooLarge
-from knopka.domain.strict_json import MAX_DEPTH, MAX_FOREIGN_NODES, read_foreign, read_json
+from knopka.domain.strict_json import MAX_DEPTH, MAX_FOREIGN_NODES, MAX_NODES, read_foreign, read_json
 from knopka.web.bracket_form import read_form
 
 MAX = 64 * 1024
 
 
-def faults(body: bytes, **limits: int) -> list[Fault]:
+def faults(body: bytes, *, max_depth: int = MAX_DEPTH, max_nodes: int = MAX_NODES) -> list[Fault]:
     with pytest.raises(InvalidInput) as refusal:
-        read_json(body, max_bytes=MAX, **limits)
+        read_json(body, max_bytes=MAX, max_depth=max_depth, max_nodes=max_nodes)
     return list(refusal.value.faults)
 
 

@@ -834,3 +834,22 @@ lead_contacts = Table(
     ForeignKeyConstraint(["lead_id"], ["leads.id"]),
     ForeignKeyConstraint(["contact_id"], ["contacts.id"]),
 )
+
+# What integrators call the API with; of the token itself only its hash is kept.
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    _id(),
+    _account(),
+    _needed("name"),
+    _needed("token_hash"),
+    # Names parted by spaces.
+    _needed("scopes"),
+    _needed("created_at", Big),
+    Column("expires_at", Big),
+    Column("last_used_at", Big),
+    Column("revoked_at", Big),
+    UniqueConstraint("token_hash"),
+    Index("api_tokens_by_account", "account_id", "id"),
+    sqlite_autoincrement=True,
+)

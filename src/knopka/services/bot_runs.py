@@ -37,7 +37,7 @@ from knopka.domain.bot.state_json import write_state
 from knopka.domain.catalog import Catalog
 from knopka.domain.conversation import ConversationStatus, Message, Operator
 from knopka.domain.crm import LOST, WON
-from knopka.domain.errors import Conflict, NotFound
+from knopka.domain.errors import Conflict, Fault, InvalidInput, NotFound
 from knopka.domain.messaging import ChannelKind, Direction
 from knopka.domain.meta import Entity
 from knopka.services import events
@@ -57,6 +57,7 @@ _MESSAGE_KEY = re.compile(r"bot:([0-9]{1,18}):([0-9]{1,9})")
 HOUR = timedelta(hours=1)
 MOST_RUNS = 30
 """Runs an hour in one conversation (security.md §4)."""
+_TOO_OFTEN = f"Bots have been started {MOST_RUNS} times within an hour there."
 MOST_LINES = 1_000
 """Lines in the log of one run; the last one tells why it ended, and comes in any case."""
 MOST_TALKS = 20
@@ -387,6 +388,10 @@ def find_zone(timezone: str) -> ZoneInfo:
 # --- By a person, and by the API.
 
 
+def _is_there(row: Row) -> bool:
+    return row["chat_gone"] is None
+
+
 def start_by_hand(
     tx: Transaction, operator: Operator, conversation_id: int, bot_id: int, key: str, *, now: datetime
 ) -> int | None:
@@ -401,7 +406,7 @@ def start_by_hand(
     stop(tx, held, EndReason.REPLACED, now=now)
     run_id = start(tx, bot, held, "manual", now=now)
     if run_id is None:
-        raise Conflict(f"Bots have been started {MOST_RUNS} times within an hour here.")
+        raise Conflict(_TOO_OFTEN)
     events.publish_conversation(tx, ACCOUNT, conversation_id, None)
     return run_id
 
@@ -412,22 +417,39 @@ def stop_by_hand(tx: Transaction, operator: Operator, conversation_id: int, *, n
 
 
 def start_for_card(
-    tx: Transaction, bot_id: int, entity: Entity, card_id: int, *, now: datetime
-) -> int | None:
-    """The API starts a bot on a lead or a contact: in its conversation with the newest message.
+    tx: Transaction,
+    bot_id: int,
+    entity: Entity,
+    card_id: int,
+    *,
+    can_be_answered: Callable[[Row], bool] = _is_there,
+    now: datetime,
+) -> int:
+    """The API starts a bot on a lead or a contact: in its conversation with the newest message, of those
+    that can be answered.
 
-    None when a bot talks there already, or nobody can be reached. Raises NotFound
-    when there is no such bot or card, and Conflict when the bot has nothing published
-    or is switched off.
+    Raises NotFound when there is no such bot or card, InvalidInput when nobody can be
+    reached, and Conflict when the bot cannot start or another one talks there.
     """
     bot = _get_startable(tx, bot_id)
-    for lead_id in _list_leads(tx, entity, card_id):
-        for held in _list_reachable(tx, lead_id):
-            run_id = start(tx, bot, held, "api", now=now)
-            if run_id is not None:
-                events.publish_conversation(tx, ACCOUNT, held["id"], None)
-            return run_id
-    return None
+    talks = [
+        row
+        for lead_id in _list_leads(tx, entity, card_id)
+        for row in db.list_latest_of_lead(tx, ACCOUNT, lead_id, MOST_TALKS)
+        if can_be_answered(row)
+    ]
+    newest = max(talks, key=lambda row: (row["last_message_at"] or 0, row["id"]), default=None)
+    if newest is None:
+        message = "Nobody can be reached: there is no conversation of this card that a bot may answer in now."
+        raise InvalidInput(Fault("$.entity_id", "not_reachable", message))
+    held = _hold(tx, newest["id"])
+    if held["bot_run_id"] is not None:
+        raise Conflict("A bot talks there already.")
+    run_id = start(tx, bot, held, "api", now=now)
+    if run_id is None:
+        raise Conflict(_TOO_OFTEN)
+    events.publish_conversation(tx, ACCOUNT, held["id"], None)
+    return run_id
 
 
 def stop_for_card(tx: Transaction, bot_id: int, entity: Entity, card_id: int, *, now: datetime) -> int:
