@@ -475,6 +475,7 @@ async def set_up(settings: Settings, base_url: str, *, demo: bool) -> DemoDoor |
             password_hash=hash_password(password),
             key=("account", 1),
         )
+        await database.write(services_demo.set_up_bot, services_demo.read_script(), key=("account", 1))
         return DemoDoor(password, {locale: source.public_id for locale, source in sources.items()})
     finally:
         await database.close()

@@ -7,12 +7,14 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
+from knopka.db.clock import to_ms
 from knopka.db.database import Transaction
 from knopka.db.operators import find_by_login, update_password_hash
 from knopka.domain.catalog import Catalog, FieldDraft, OptionDraft, SourceDraft
 from knopka.domain.fields import FieldType
 from knopka.domain.meta import Entity
 from knopka.domain.visitor import Source
+from knopka.services import bots
 from knopka.services.catalog import KINDS, add_field, add_source, ensure_account, load_catalog
 from knopka.services.operators import add_operator
 from knopka.services.places import gives_way
@@ -77,6 +79,11 @@ FIELDS = (
     FieldDraft(Entity.LEAD, FieldType.TEXTAREA, "Wishes", id=WISHES),
 )  # fmt: skip
 
+BOT_NAME = "Tea bot"
+SCRIPT_FILE = "demo_bot.json"
+BOT_STARTS = {"starts": [{"on": "first_message"}, {"on": "keyword", "words": ["bot", "бот"]}]}
+"""The script ends at once where the page has not told it whom to greet."""
+
 SHOPS = {"ru": "Чайная лавка", "en": "The tea shop"}
 """The demo's page in both languages, each with a button of its own: reasons come in the button's language."""
 
@@ -97,6 +104,20 @@ def set_up_demo(
         if locale not in found:
             found[locale] = add_source(tx, SourceDraft(name=name, origins=origins, locale=locale), now=now)
     return found
+
+
+def set_up_bot(tx: Transaction, script: bytes, *, now: datetime) -> None:
+    """Give the demo its bot, unless there is any: its owner may have changed it."""
+    if not bots.list_bots(tx):
+        key = f"demo-bot-{to_ms(now)}"
+        bot = bots.add_bot(tx, BOT_NAME, key, settings=BOT_STARTS, now=now)
+        put = bots.put_version(tx, bot.id, script, key, author=OPERATOR_NAME, now=now)
+        bots.publish(tx, bot.id, put.version.version, now=now)
+
+
+def read_script() -> bytes:
+    """The bot's script, as an author of bots writes it."""
+    return Path(__file__).with_name(SCRIPT_FILE).read_bytes()
 
 
 def _is_place_free(catalog: Catalog, draft: FieldDraft) -> bool:

@@ -72,6 +72,12 @@ TEXTS: Mapping[str, Mapping[str, Any]] = {
                 "То же с другими значениями",
                 "Заполненное поле не обновляется: первый записавший прав.",
             ),
+            (
+                "bot",
+                "Разговор с ботом",
+                "Бот здоровается с тем, кого назвал сайт: выполните код и напишите первое сообщение в чат "
+                "или мессенджер. Если вы уже писали, напишите «бот».",
+            ),
             ("note", "Примечание к контакту", "element_type: 1 – карточка контакта, 2 – карточка сделки."),
             ("address", "Адрес по частям", "Поле «адрес» пишется целиком, части называет subtype."),
             ("enum", "Список: только enum", "Вариант выбран по его id."),
@@ -110,6 +116,12 @@ TEXTS: Mapping[str, Mapping[str, Any]] = {
         "actions": (
             ("example", "The documentation's example", "A note, a name, a phone, the lead and its budget."),
             ("again", "The same with other values", "A filled field is not updated: the first writer wins."),
+            (
+                "bot",
+                "A talk with the bot",
+                "The bot greets whom the site has named: run the code, then write the first message in the "
+                "chat or in a messenger. If you have written already, write “bot”.",
+            ),
             ("note", "A note on the contact", "element_type: 1 is the contact's card, 2 the lead's."),
             ("address", "An address by its parts", "An address is written whole; subtype names the parts."),
             ("enum", "A list: by enum alone", "The option is chosen by its id."),

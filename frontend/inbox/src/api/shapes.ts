@@ -205,6 +205,11 @@ export interface FieldInfo {
   code: string | null;
 }
 
+export interface Tag {
+  id: number;
+  name: string;
+}
+
 export interface Card {
   lead: {
     id: number;
@@ -214,8 +219,9 @@ export interface Card {
     status_id: number;
     created_at: number;
     custom_fields_values: FilledField[] | null;
+    _embedded: { tags: Tag[] };
   };
-  contact: { id: number; name: string; custom_fields_values: FilledField[] | null };
+  contact: { id: number; name: string; custom_fields_values: FilledField[] | null; _embedded: { tags: Tag[] } };
   notes: Note[];
   site_data: SentBySite[];
   window: FillWindow | null;

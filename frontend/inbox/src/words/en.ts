@@ -215,6 +215,7 @@ export const en = {
     showAll: (n: number) => `Show all ${n}`,
     botParams: "For the bot",
     stage: "Stage",
+    tags: "Tags",
     created: "Created",
   },
   unsorted: {

@@ -218,6 +218,7 @@ export const ru: Words = {
     showAll: (n) => `Показать все ${n}`,
     botParams: "Для бота",
     stage: "Этап",
+    tags: "Теги",
     created: "Создана",
   },
   unsorted: {

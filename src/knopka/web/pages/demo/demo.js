@@ -1,7 +1,23 @@
 /* The demo shop: each button runs the code that is shown beside it, and every verdict is told as it comes. */
 "use strict";
 
+/** The same call in the page's language: the bot's first step asks for `locale`. */
+const GREETED = {
+  en: {
+  bot: () => amo_social_button.setMeta({
+  bot_params: { username: 'Ivan', locale: 'en' },
+}),
+  },
+  ru: {
+  bot: () => amo_social_button.setMeta({
+  bot_params: { username: 'Иван', locale: 'ru' },
+}),
+  },
+};
+
 const ACTIONS = {
+  ...GREETED[document.documentElement.lang],
+
   example: () => amo_social_button.setMeta({
   note: {
     text: 'Текст примечания',
