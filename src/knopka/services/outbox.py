@@ -54,9 +54,7 @@ def enqueue(tx: Transaction, channel: Channel, held: Row, message: Message) -> N
     for part, text in enumerate(parts):
         under = buttons if part == len(parts) - 1 else ()
         key = OutboxKey(secrets.token_hex(16))
-        delivery_id = db.insert_delivery(
-            tx, held, message.id, part, text, key, channel.echo_mark(key), under
-        )
+        delivery_id = db.insert_delivery(tx, held, message.id, part, text, key, channel.echo_mark(key), under)
         _start(tx, channel.kind, held["channel_id"], held["id"], delivery_id)
 
 
