@@ -227,7 +227,7 @@ async def test_a_run_is_read_step_by_step_with_what_it_saw(shop: Shop, author: A
     lines = answer.json()["lines"]
     assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
     greeting = next(line for line in lines if line["handler"] == "show")
-    assert greeting["seen"] == {"{{bot_params.username}}": "Ann"}
+    assert greeting["seen"] == {"bot_params.username": "Ann"}
     assert (greeting["step"], greeting["text"], greeting["path"]) == (
         0, "Сказано посетителю.", "$[0].question[0]",
     )  # fmt: skip
