@@ -83,7 +83,7 @@ def test_list_and_conversation_tell_that_a_bot_talks_and_what_stops_it(
     inbox.change(number, bot=None)
     expect(notice).to_be_hidden()
     expect(row(page, "Ivan")).not_to_contain_text("bot")
-    expect(row(page, "Ivan")).to_contain_text("You: It is me, Olga")
+    expect(row(page, "Ivan")).to_contain_text("Answer: It is me, Olga")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

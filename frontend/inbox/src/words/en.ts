@@ -28,7 +28,7 @@ export const en = {
   dismiss: "Dismiss",
   you: "You",
   visitor: "Visitor",
-  youPrefix: "You: ",
+  answerPrefix: "Answer: ",
   noMessages: "No messages yet",
   empty: {
     open: ["All answered", "A new conversation appears here by itself as soon as a visitor writes."],

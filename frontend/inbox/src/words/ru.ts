@@ -31,7 +31,7 @@ export const ru: Words = {
   dismiss: "Скрыть",
   you: "Вы",
   visitor: "Посетитель",
-  youPrefix: "Вы: ",
+  answerPrefix: "Ответ: ",
   noMessages: "Сообщений ещё нет",
   empty: {
     open: ["Всем ответили", "Новый диалог появится здесь сам, как только посетитель напишет."],
