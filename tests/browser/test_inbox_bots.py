@@ -27,7 +27,7 @@ def ask(inbox: FakeInbox, *choices: Json) -> int:
     """A conversation in which a bot has asked something."""
     number = inbox.add("Ivan", "Hello")
     inbox.say(number, "out", "Which tea?", author=ROBOT, buttons=[list(choices)])
-    inbox.change(number, bot={"id": 3, "name": "Чайный бот"})
+    inbox.change(number, bot={"id": 3, "name": "Чайный бот", "run_id": 7})
     return number
 
 

@@ -259,7 +259,8 @@ async def test_an_operator_starts_and_stops_a_bot_in_a_conversation(shop: Shop, 
     await shop.write("Hi")
     shown = await author.post("conversations/1/bot", key="start-it-once", bot_id=number)
     assert await author.post("conversations/1/bot", key="start-it-once", bot_id=number) == shown
-    assert shown["bot"] == {"id": number, "name": "Робот"}
+    (begun,) = (await author.get(f"bots/{number}/runs"))["runs"]
+    assert shown["bot"] == {"id": number, "name": "Робот", "run_id": begun["id"]}
     await work(shop)
     assert await said_by_bots(shop) == ["Hello, !"]
     for _ in range(2):

@@ -709,6 +709,7 @@ def _conversation(row: Row) -> Conversation:
         bot=None
         if row["talking_bot_id"] is None
         else BotAuthor(row["talking_bot_id"], row["talking_bot_name"]),
+        bot_run_id=row["bot_run_id"],
     )
 
 

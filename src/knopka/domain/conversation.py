@@ -176,3 +176,4 @@ class Conversation:
     avatar: str | None = None
     bot: BotAuthor | None = None
     """The bot that talks there now; a person's answer stops it."""
+    bot_run_id: int | None = None

@@ -184,7 +184,9 @@ def summary(shown: Conversation) -> Object:
         "channel_state": shown.channel_state,
         "is_visit_unknown": shown.is_visit_unknown,
         "chat_gone": shown.chat_gone,
-        "bot": None if shown.bot is None else {"id": shown.bot.bot_id, "name": shown.bot.name},
+        "bot": None
+        if shown.bot is None
+        else {"id": shown.bot.bot_id, "name": shown.bot.name, "run_id": shown.bot_run_id},
         "window": None
         if window is None
         else {

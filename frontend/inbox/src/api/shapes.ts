@@ -26,7 +26,7 @@ export interface Summary {
   /** Nothing can be sent until the person writes again. */
   chat_gone: "blocked" | "gone" | null;
   /** The bot that talks there now. */
-  bot: { id: number; name: string } | null;
+  bot: { id: number; name: string; run_id: number } | null;
   window: ReplyWindow | null;
   /** The picture that a messenger shows of the person, on our own server. */
   avatar_url: string | null;
