@@ -497,8 +497,9 @@ def calm_collector() -> None:
     """Have the search for cyclic garbage come less often than Python would.
 
     A request leaves next to none, and each search walks through everything that
-    the requests in flight hold.
+    the requests in flight hold. What is loaded by now stays, and is never searched.
     """
+    gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
 
 

