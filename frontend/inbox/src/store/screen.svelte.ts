@@ -8,7 +8,7 @@ import type { Status } from "./lists.svelte";
 
 export type Tab = "open" | "unsorted" | "closed" | "all";
 export const TABS: readonly Tab[] = ["open", "unsorted", "closed", "all"];
-export type DialogName = "help" | "palette" | "settings" | "accept" | "decline";
+export type DialogName = "help" | "palette" | "settings" | "accept" | "decline" | "startBot";
 
 export interface Row {
   key: string;

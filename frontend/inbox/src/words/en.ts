@@ -136,6 +136,16 @@ export const en = {
     talksHere: "A bot is talking",
     choices: "Buttons under the message",
     pressed: "Pressed a button",
+    stop: "Stop the bot",
+    stopped: "The bot is stopped.",
+    log: "What it did",
+    start: "Start a bot",
+    startTitle: "Which bot shall talk here?",
+    started: (name: string) => `The bot “${name}” begins.`,
+    replaces: (name: string) => `The bot “${name}” is talking; another one takes its place.`,
+    noneTitle: "No bot can be started",
+    noneHint: "A bot that is published and switched on appears here.",
+    toBots: "To the bots",
   },
   visit: {
     unknown: "Visit unknown",
@@ -250,6 +260,7 @@ export const en = {
     palette: "Commands",
     help: "This help",
     channels: "Settings of the channels",
+    bots: "Bots",
     leave: "Leave the field, go back to the list",
   },
   palette: {
@@ -272,6 +283,8 @@ export const en = {
     signedInAs: "Signed in as",
     channels: "Channels",
     channelsHint: "Telegram, Messenger, Viber, VK",
+    bots: "Bots",
+    botsHint: "Scripts, when they start, what they did",
   },
   fields: {
     kinds: { WORK: "work", WORKDD: "work, direct", MOB: "mobile", FAX: "fax", HOME: "home", OTHER: "other", PRIV: "private" },

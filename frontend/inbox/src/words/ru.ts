@@ -139,6 +139,16 @@ export const ru: Words = {
     talksHere: "Разговор ведёт бот",
     choices: "Кнопки под сообщением",
     pressed: "Нажата кнопка",
+    stop: "Остановить бота",
+    stopped: "Бот остановлен.",
+    log: "Что он делал",
+    start: "Запустить бота",
+    startTitle: "Какой бот будет говорить?",
+    started: (name) => `Бот «${name}» начинает.`,
+    replaces: (name) => `Разговор ведёт бот «${name}»; другой займёт его место.`,
+    noneTitle: "Запустить некого",
+    noneHint: "Здесь появится бот, который опубликован и включён.",
+    toBots: "К ботам",
   },
   visit: {
     unknown: "Визит неизвестен",
@@ -253,6 +263,7 @@ export const ru: Words = {
     palette: "Команды",
     help: "Эта справка",
     channels: "Настройки каналов",
+    bots: "Боты",
     leave: "Выйти из поля, вернуться к списку",
   },
   palette: {
@@ -274,6 +285,8 @@ export const ru: Words = {
     signOut: "Выйти",
     signedInAs: "Вы вошли как",
     channels: "Каналы",
+    bots: "Боты",
+    botsHint: "Скрипты, когда запускаются, что делали",
     channelsHint: "Telegram, Messenger, Viber, ВКонтакте",
   },
   fields: {
