@@ -12,6 +12,8 @@ function format(at: number, options: Intl.DateTimeFormatOptions): string {
 }
 
 export const clock = (at: number): string => format(at, { hour: "numeric", minute: "2-digit" });
+/** To the second, where one thing follows the other. */
+export const second = (at: number): string => format(at, { hour: "numeric", minute: "2-digit", second: "2-digit" });
 export const date = (at: number): string => format(at, { day: "numeric", month: "long", year: "numeric" });
 export const dateTime = (at: number): string =>
   format(at, { day: "numeric", month: "short", year: "numeric", hour: "numeric", minute: "2-digit" });
