@@ -87,8 +87,14 @@ def full_card(number: int, name: str, unsorted: str | None, at: int) -> Json:
             "status_id": 11,
             "created_at": at,
             "custom_fields_values": _lead_fields(at),
+            "_embedded": {"tags": []},
         },
-        "contact": {"id": number, "name": name, "custom_fields_values": _contact_fields()},
+        "contact": {
+            "id": number,
+            "name": name,
+            "custom_fields_values": _contact_fields(),
+            "_embedded": {"tags": []},
+        },
         "notes": [
             _note(1, number, "leads", 0, "Asked for delivery on Saturday,\nbefore noon.", at),
             _note(2, number, "contacts", 7, "Prefers e-mail: https://shop.example/orders/17.", at + 60),
