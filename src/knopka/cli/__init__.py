@@ -22,6 +22,7 @@ COMMANDS = (
     "field",
     "channel",
     "operator",
+    "token",
     "lead",
     "journal",
     "simulator",
