@@ -9,7 +9,10 @@ import pytest
 
 from knopka.domain.bot.payload import write_payload
 from knopka.domain.bot.state import EndReason
+from knopka.domain.errors import InvalidInput
 from knopka.domain.messaging import EventKind
+from knopka.domain.meta import Entity
+from knopka.services import bot_steps
 from tests.services.bot_story import BotStory, act, goto, handler, show
 from tests.services.story import HOUR, Story
 from tests.services.toy import Messengers
@@ -98,6 +101,25 @@ async def test_a_bot_does_not_talk_to_who_has_blocked_us(desk: Desk) -> None:
     desk.talk.story.pass_time(HOUR)
     await desk.talk.work()
     assert (await desk.talk.said(), await desk.talk.ends()) == ([], [EndReason.CHAT_GONE])
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+async def test_the_api_starts_no_bot_where_it_could_not_speak(desk: Desk, *, is_closed: bool) -> None:
+    bot = await desk.talk.add([{"question": [show("Ещё здесь?")]}])
+    await desk.write()
+    if is_closed:
+        desk.talk.story.pass_time(24 * HOUR)
+    else:
+        await desk.people.take(desk.people.event(EventKind.BLOCKED))
+    lead_id = (await desk.talk.conversation()).lead_id
+    args = (bot_steps.start_on_card, bot.id, Entity.LEAD, lead_id)
+    with pytest.raises(InvalidInput, match="Nobody can be reached"):
+        await desk.talk.story.write(*args, kit=desk.talk.kit)
+    assert await desk.talk.runs() == []
+    await desk.write("Я тут")
+    await desk.talk.story.write(*args, kit=desk.talk.kit)
+    await desk.talk.work()
+    assert await desk.talk.said() == ["Ещё здесь?"]
 
 
 @pytest.mark.parametrize(

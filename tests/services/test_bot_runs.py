@@ -11,7 +11,7 @@ import pytest
 from knopka.domain.bot.state import EndReason
 from knopka.domain.errors import Conflict, NotFound
 from knopka.domain.meta import Entity
-from knopka.services import bot_runs, bots, cards, desk
+from knopka.services import bot_runs, bot_steps, bots, cards, desk
 from knopka.services.bot_steps import give_up
 from knopka.services.jobs import JobEnd
 from tests.services.bot_story import ALL_JOBS, BotStory, act, goto, handler, show
@@ -206,23 +206,31 @@ async def test_an_operator_starts_a_bot_once_for_each_request(talk: BotStory) ->
     assert await talk.ends() == [EndReason.REPLACED, None]
 
 
+async def start_on_card(talk: BotStory, bot_id: int, entity: Entity, number: int) -> int:
+    return await talk.story.write(bot_steps.start_on_card, bot_id, entity, number, kit=talk.kit)
+
+
 async def test_the_api_starts_and_stops_a_bot_on_a_card(talk: BotStory) -> None:
     bot = await talk.add(HELLO)
     await talk.say()
     conversation = await talk.conversation()
     lead_id, contact_id = conversation.lead_id, conversation.contact_id
-    start, stop = bot_runs.start_for_card, bot_runs.stop_for_card
-    assert await talk.story.write(start, bot.id, Entity.LEAD, lead_id) is not None
-    assert await talk.story.write(start, bot.id, Entity.LEAD, lead_id) is None
+    assert lead_id is not None
+    assert contact_id is not None
+    run_id = await start_on_card(talk, bot.id, Entity.LEAD, lead_id)
+    with pytest.raises(Conflict, match="talks there already"):
+        await start_on_card(talk, bot.id, Entity.CONTACT, contact_id)
     await talk.work()
+    stop = bot_runs.stop_for_card
     assert await talk.story.write(stop, bot.id, Entity.CONTACT, contact_id) == 1
     assert await talk.story.write(stop, bot.id, Entity.CONTACT, contact_id) == 0
     await talk.say("Есть кто?")
     assert await talk.said() == ["Привет!"]
-    assert await talk.ends() == [EndReason.STOPPED_BY_API]
+    (run,) = await talk.runs()
+    assert (run.id, run.reason) == (run_id, EndReason.STOPPED_BY_API)
     for entity, number, bot_id in ((Entity.LEAD, 99, bot.id), (Entity.LEAD, lead_id, 99)):
         with pytest.raises(NotFound):
-            await talk.story.write(start, bot_id, entity, number)
+            await start_on_card(talk, bot_id, entity, number)
 
 
 async def test_thirty_runs_an_hour_are_enough_for_one_conversation(talk: BotStory) -> None:
@@ -396,7 +404,7 @@ async def test_a_bot_that_is_switched_off_says_nothing_more(talk: BotStory) -> N
     await talk.say("бот")
     assert (await talk.said(), await talk.ends()) == (["Привет!"], [EndReason.SWITCHED_OFF])
     with pytest.raises(Conflict):
-        await talk.story.write(bot_runs.start_for_card, bot.id, Entity.LEAD, 1)
+        await start_on_card(talk, bot.id, Entity.LEAD, 1)
 
 
 async def test_a_run_keeps_to_the_version_that_it_began_with(talk: BotStory) -> None:

@@ -388,10 +388,6 @@ def find_zone(timezone: str) -> ZoneInfo:
 # --- By a person, and by the API.
 
 
-def _is_there(row: Row) -> bool:
-    return row["chat_gone"] is None
-
-
 def start_by_hand(
     tx: Transaction, operator: Operator, conversation_id: int, bot_id: int, key: str, *, now: datetime
 ) -> int | None:
@@ -421,12 +417,12 @@ def start_for_card(
     bot_id: int,
     entity: Entity,
     card_id: int,
+    can_be_answered: Callable[[Row], bool],
     *,
-    can_be_answered: Callable[[Row], bool] = _is_there,
     now: datetime,
 ) -> int:
-    """The API starts a bot on a lead or a contact: in its conversation with the newest message, of those
-    that can be answered.
+    """Start a bot on a lead or a contact: in its conversation with the newest message, of those that can
+    be answered. Gives the run's id.
 
     Raises NotFound when there is no such bot or card, InvalidInput when nobody can be
     reached, and Conflict when the bot cannot start or another one talks there.

@@ -43,6 +43,7 @@ from knopka.domain.errors import (
     TooLarge,
 )
 from knopka.domain.messaging import Channels
+from knopka.domain.meta import Entity
 from knopka.domain.strict_json import read_json
 from knopka.outgoing import MOST_REPLY, Reply
 from knopka.services import bot_runs, events
@@ -50,6 +51,7 @@ from knopka.services.bot_effects import CALL, FETCH, Hands, Talk
 from knopka.services.bot_signing import Card, Signer
 from knopka.services.catalog import ACCOUNT
 from knopka.services.jobs import Handler, InStore, JobEnd, Outside
+from knopka.services.speech import may_speak
 
 MOST_TRIES = 5
 """After so many failures a run is ended, with FAILED."""
@@ -328,6 +330,24 @@ def note_not_called(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *,
     """Nobody knows whether the call was made: the script goes its `error` way."""
     told = {"type": "called", "wait": payload["wait"], "error": end.how}
     bot_runs.promise(tx, payload["conversation"], payload["run"], told)
+
+
+# --- What integrations ask for
+
+
+def start_on_card(
+    tx: Transaction, bot_id: int, entity: Entity, card_id: int, *, kit: Kit, now: datetime
+) -> int:
+    """Start a bot on a lead or a contact where it may say something now. Gives the run's id.
+
+    Raises NotFound when there is no such bot or card, InvalidInput when nobody can be
+    reached, and Conflict when the bot cannot start or another one talks there.
+    """
+
+    def can_be_answered(held: Row) -> bool:
+        return may_speak(held, kit.channels, now) is None
+
+    return bot_runs.start_for_card(tx, bot_id, entity, card_id, can_be_answered, now=now)
 
 
 def continue_run(
