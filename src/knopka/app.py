@@ -191,6 +191,7 @@ async def open_house(
         limits=limits,
         channels=desk.shelf,
         messengers=Messengers(desk.connector, desk.courier, desk.files),
+        bots=desk.bots,
         reload=cache[0].reload,
         trusted_proxies=trusted,
         demo=None if demo is None else _make_demo(database, demo),

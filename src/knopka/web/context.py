@@ -22,6 +22,7 @@ from knopka.domain.catalog import Catalog
 from knopka.domain.messaging import Channels
 from knopka.files import FileStore
 from knopka.live import Hub
+from knopka.services.bot_steps import Kit
 from knopka.services.channels import Connector
 from knopka.services.courier import Courier
 from knopka.services.desk import NoChannels
@@ -96,6 +97,8 @@ class Web:
     channels: Channels = field(default_factory=NoChannels)
     messengers: Messengers | None = None
     """Set up by app.py; without it there are no messengers, as in some tests."""
+    bots: Kit | None = None
+    """As with messengers."""
     hooks: Tally[tuple[str, str]] = field(default_factory=Tally)
     """How many webhooks of each kind of messenger ended how, since the start."""
     reload: Callable[[], Awaitable[None]] | None = None

@@ -57,7 +57,7 @@ def status_of(error: KnopkaError) -> int:
 
 
 def error_body(code: str, message: str, faults: tuple[Fault, ...] = ()) -> bytes:
-    """Our own error shape; the shape of API v4 will be a second renderer beside this one."""
+    """Our own error shape; that of API v4 is web/salesbot.py's."""
     shown = [
         {"path": f.path, "code": f.code, "message": f.message, "line": f.line, "column": f.column}
         for f in faults
@@ -71,14 +71,19 @@ INTERNAL = error_body("internal", "Something went wrong on our side.")
 def render_known(_: AnyRequest, error: KnopkaError) -> Answer:
     status = status_of(error)
     if status == 500:
-        log.error("unexpected refusal", code=error.code, exc_info=error)
+        log_ours(error)
         return answer(INTERNAL, status=500)
     faults = error.faults if isinstance(error, InvalidInput) else ()
     message = NOTHING_HERE if isinstance(error, NotFound) else error.message
-    return answer(error_body(error.code, message, faults), status=status, headers=_retry_after(error))
+    return answer(error_body(error.code, message, faults), status=status, headers=retry_after(error))
 
 
-def _retry_after(error: KnopkaError) -> list[Header]:
+def log_ours(error: KnopkaError) -> None:
+    """A refusal that nobody named is a defect of ours."""
+    log.error("unexpected refusal", code=error.code, exc_info=error)
+
+
+def retry_after(error: KnopkaError) -> list[Header]:
     if not isinstance(error, TooMany | Unavailable):
         return []
     return [(b"retry-after", str(max(1, math.ceil(error.retry_after))).encode())]

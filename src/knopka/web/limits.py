@@ -49,6 +49,8 @@ class Limits:
     reports_per_address: Rate = Rate(60, 60)
     webhooks_per_channel: Rate = Rate(500, 1)
     refused_webhooks_per_address: Rate = Rate(60, 60)
+    api_calls_per_token: Rate = Rate(7, 1)
+    refused_tokens_per_address: Rate = Rate(60, 60)
     sockets_per_visitor: int = 5
     sockets_per_operator: int = 20
     sockets_per_address: int = 500
@@ -165,6 +167,8 @@ class Counters:
     reports_per_address: Counter = field(init=False)
     webhooks_per_channel: Counter = field(init=False)
     refused_webhooks_per_address: Counter = field(init=False)
+    api_calls_per_token: Counter = field(init=False)
+    refused_tokens_per_address: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         for name in COUNTED:

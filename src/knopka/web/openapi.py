@@ -136,7 +136,8 @@ class Operation:
     kinds: tuple[str, ...] = (JSON,)
     query: Mapping[str, Schema] | None = None
     access: str = ""
-    """`chat` for a visitor's token, `operator` for a sign-in, empty for anybody."""
+    """`chat` for a visitor's token, `operator` for a sign-in, `integration` for a token of the API, empty for
+    anybody."""
 
 
 BUTTON = "{id}/{hash}"
@@ -146,6 +147,13 @@ FILE: Mapping[int, str] = {200: "*/*", 206: "*/*", 416: NOTHING}
 SENT = _shape({"key": KEY, "text": _text(1, 10_000)})
 ACTION = _shape({"key": KEY})
 PLACES: Mapping[str, Schema] = {"channels": _list(OBJECT), "sources": _list(OBJECT), "stages": _list(OBJECT)}
+
+HAL = "application/hal+json"
+PROBLEM = "application/problem+json"
+PROBLEM_SHAPE = _shape({"title": ANY_TEXT, "type": ANY_TEXT, "status": NUMBER, "detail": ANY_TEXT})
+CARD_ID: Schema = {"anyOf": [{"type": "integer", "minimum": 1}, _text(1, 16, "^[1-9][0-9]*$")]}
+CARD_KIND: Schema = {"enum": ["leads", "contacts", "1", "2", 1, 2]}
+CARD = _shape({"entity_id": CARD_ID, "entity_type": CARD_KIND})
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/js/button.js", "The loader", {200: "text/javascript", 304: NOTHING, 503: TEXT}),
@@ -560,6 +568,26 @@ OPERATIONS: tuple[Operation, ...] = (
         access="operator",
     ),
     Operation(SOCKET, "/inbox/api/live", "The operators' socket", {}, access="operator"),
+    Operation(
+        "POST",
+        "/api/v2/salesbot/run",
+        "Start up to 100 bots",
+        {202: HAL},
+        _list(_shape({"bot_id": CARD_ID, "entity_id": CARD_ID, "entity_type": CARD_KIND}), 100),
+        access="integration",
+    ),
+    Operation("GET", "/api/v4/bots", "The bots", {200: HAL}, access="integration"),
+    Operation("GET", "/api/v4/bots/{id}", "A bot", {200: HAL}, access="integration"),
+    Operation("POST", "/api/v4/bots/{id}/run", "Start a bot", {202: HAL}, CARD, access="integration"),
+    Operation("POST", "/api/v4/bots/{id}/stop", "Stop a bot", {202: HAL}, CARD, access="integration"),
+    Operation(
+        "POST",
+        "/api/v4/{kind}/{id}/continue/{run}",
+        "Continue a run that waits for this service",
+        {202: HAL},
+        _shape({}, {"data": OBJECT, "execute_handlers": _list(OBJECT, 10)}),
+        access="integration",
+    ),
 )
 
 
@@ -577,6 +605,7 @@ def make_document() -> dict[str, Any]:
             "schemas": dict(SCHEMAS),
             "securitySchemes": {
                 "chat": {"type": "http", "scheme": "bearer"},
+                "integration": {"type": "http", "scheme": "bearer"},
                 "operator": {"type": "apiKey", "in": "cookie", "name": "__Host-knopka"},
             },
         },
@@ -598,7 +627,9 @@ def _describe(operation: Operation) -> dict[str, Any]:
 
 
 def _refusal(operation: Operation) -> dict[str, Any]:
-    """Our error body; the pages that take forms show what was wrong as a page."""
+    """Our error body; the pages that take forms show what was wrong as a page, and API v4 has its own."""
+    if operation.access == "integration":
+        return {PROBLEM: {"schema": PROBLEM_SHAPE}, JSON: {"schema": _ref("Error")}}
     shown = {JSON: {"schema": _ref("Error")}}
     is_page = FORM in operation.kinds and operation.path.startswith("/inbox/")
     return shown | ({HTML: {"schema": {}}} if is_page else {})

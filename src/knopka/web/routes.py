@@ -21,6 +21,7 @@ from knopka.web import (
     inbox_page,
     links,
     meta,
+    salesbot,
     static_files,
     webhooks,
 )
@@ -51,6 +52,8 @@ PUBLIC: Sequence[ControllerRouterHandler] = (
     chat.get_messages,
     chat.post_seen,
     chat.get_live,
+    # Integrations
+    salesbot.integrations,
     # Whoever runs the server
     health.get_health,
     health.get_readiness,
