@@ -28,13 +28,13 @@ class Node:
 
 
 class Places:
-    """The places of one text, which must be JSON that has been read already."""
+    """The places of one text: JSON that has been read already, or another one whose tree is known."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, root: Node | None = None) -> None:
         self._line_starts = [0, *(found.end() for found in re.finditer("\n", text))]
         self.repeats: list[tuple[str, Node]] = []
         """Path and value of each key that stands in its object already."""
-        self.root = _scan(text, self.repeats)
+        self.root = _scan(text, self.repeats) if root is None else root
 
     def place(self, path: str, node: Node) -> Place:
         """The place of a node that is known already, under its path."""

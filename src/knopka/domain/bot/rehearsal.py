@@ -50,14 +50,22 @@ from knopka.domain.bot.state import (
     Undelivered,
     Waiting,
 )
+from knopka.domain.crm import LOST, IncomingState
 from knopka.domain.errors import Conflict, Fault, InvalidInput
-from knopka.domain.meta import Entity
-from knopka.domain.text import clean_message, clean_name
+from knopka.domain.meta import MAX_NAME, MAX_SALE, Entity
+from knopka.domain.numbers import read_decimal, round_half_up
+from knopka.domain.phones import UNKNOWN_REGION, normalise_phone
+from knopka.domain.text import clean_message, clean_name, clean_text
 
 MAX_SPAN = timedelta(days=366)
 """The longest time that is let pass at once; a run is older than it may be long before."""
 MAX_LOOKUPS = 100
 """How often one event asks for cards, as in the store."""
+
+UNSORTED, ACCEPTED, DECLINED = (
+    state.value for state in (IncomingState.UNSORTED, IncomingState.ACCEPTED, IncomingState.DECLINED)
+)
+"""What has become of an incoming lead."""
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _DATE = "%d.%m.%Y"
@@ -80,8 +88,8 @@ class Card:
     status_id: int | None = None
     pipeline_id: int | None = None
     source_id: int | None = None
-    decision: str = "unsorted"
-    """Of a lead: `unsorted`, `accepted` or `declined`."""
+    decision: str = UNSORTED
+    """Of a lead: UNSORTED, ACCEPTED or DECLINED."""
 
 
 class Who(StrEnum):
@@ -161,7 +169,7 @@ class Rehearsal:
 
         Raises InvalidInput when there is no such button, or when it only opens an address.
         """
-        shown = next((line for line in reversed(self.transcript) if line.buttons), None)
+        shown = self.offer
         buttons = () if shown is None else shown.buttons
         option = _find_button(buttons, button)
         label = buttons[option].text
@@ -234,6 +242,12 @@ class Rehearsal:
     def transcript(self) -> list[Line]:
         """Everything that was said, in its order."""
         return [line for moment in self.moments for line in moment.lines]
+
+    @property
+    def offer(self) -> Line | None:
+        """The last message to the visitor that had buttons."""
+        said = (line for line in reversed(self.transcript) if line.who is Who.BOT)
+        return next((line for line in said if line.buttons), None)
 
     @property
     def traces(self) -> list[Trace]:
@@ -344,41 +358,50 @@ class _Played:
         match effect:
             case Trace():
                 self.traces.append(effect)
-            case Say():
-                self.lines.append(
-                    Line(
-                        who=Who.BOT,
-                        text=clean_message(effect.text),
-                        buttons=effect.buttons,
-                        quick_replies=effect.quick_replies,
-                        wait=effect.wait,
-                        number=effect.number,
-                    )
-                )
-            case SayElsewhere():
-                text = clean_message(effect.text)
-                line = Line(who=Who.ELSEWHERE, text=text, buttons=effect.buttons, number=effect.number)
-                self.lines.append(line)
-            case TellOperators():
-                self.lines.append(Line(who=Who.OPERATORS, text=clean_message(effect.text)))
+            case Say(text=text, wait=wait, number=number):
+                self._speak(Who.BOT, text, effect.buttons, effect.quick_replies, wait, number)
+            case SayElsewhere(text=text, number=number):
+                self._speak(Who.ELSEWHERE, text, effect.buttons, number=number)
+            case TellOperators(text=text):
+                self._speak(Who.OPERATORS, text)
             case CallOut():
                 self.call = effect
             case SetTimer() | LookUp():
+                pass
+            case WriteNote() if not clean_message(effect.text):
                 pass
             case _:
                 self.changes.append(effect)
                 self.stage = change_stage(self.stage, effect)
 
+    def _speak(
+        self,
+        who: Who,
+        text: str,
+        buttons: tuple[ScriptButton, ...] = (),
+        quick_replies: tuple[str, ...] = (),
+        wait: int = 0,
+        number: int = 0,
+    ) -> None:
+        """A text of which nothing can be seen is not sent."""
+        text = clean_message(text)
+        if text:
+            line = Line(
+                who=who, text=text, buttons=buttons, quick_replies=quick_replies, wait=wait, number=number
+            )
+            self.lines.append(line)
+
     def _look_up(self, effect: LookUp) -> Mapping[str, Json] | None:
         """The first further card with the value."""
         entity = Entity.LEAD if effect.kind == "external_lead" else Entity.CONTACT
         for kind, card in self.stage.others:
-            if kind is entity and fold(effect.value) in _find_values(card, effect):
+            if kind is entity and _has_value(card, effect, self.stage.region):
                 return read_card(card, entity)
         return None
 
 
-def _find_values(card: Card, effect: LookUp) -> list[str]:
+def _has_value(card: Card, effect: LookUp, region: str) -> bool:
+    """Phones are the same one however they are written."""
     match effect.by:
         case "name":
             found: Json = card.name
@@ -386,7 +409,10 @@ def _find_values(card: Card, effect: LookUp) -> list[str]:
             found = card.fields.get(str(effect.field_id))
         case by:
             found = card.fields.get(by.upper())
-    return [fold(as_text(value)) for value in (found if isinstance(found, list) else [found])]
+    held = [as_text(value) for value in (found if isinstance(found, list) else [found])]
+    if effect.by == "phone" and (wanted := normalise_phone(effect.value, region or UNKNOWN_REGION)):
+        return wanted in (normalise_phone(text, region or UNKNOWN_REGION) for text in held)
+    return fold(effect.value) in map(fold, held)
 
 
 # --- Cards
@@ -398,16 +424,24 @@ def change_stage(stage: Stage, effect: Effect) -> Stage:
         case WriteCard(entity=entity) | Tag(entity, _) | Untag(entity, _) | SetSubscription(entity=entity):
             return _with_card(stage, entity, effect)
         case MoveLead(status_id, False):
-            return replace(stage, lead=replace(stage.lead, status_id=status_id))
-        case Decide(accept) if stage.lead.decision == "unsorted":
-            decision = "accepted" if accept else "declined"
-            return replace(stage, lead=replace(stage.lead, decision=decision))
+            return replace(stage, lead=_move(stage.lead, status_id))
+        case Decide(True) if stage.lead.decision == UNSORTED:
+            return replace(stage, lead=replace(stage.lead, decision=ACCEPTED))
+        case Decide(False) if stage.lead.decision == UNSORTED:
+            return replace(stage, lead=_move(stage.lead, LOST))
         case Assign(entity=entity):
             for one in (Entity.CONTACT, Entity.LEAD) if entity is None else (entity,):
                 stage = _with_card(stage, one, effect)
             return stage
         case _:
             return stage
+
+
+def _move(lead: Card, status_id: int) -> Card:
+    """A stage decides on an unsorted lead as well."""
+    decided = DECLINED if status_id == LOST else ACCEPTED
+    decision = decided if lead.decision == UNSORTED and status_id != lead.status_id else lead.decision
+    return replace(lead, status_id=status_id, decision=decision)
 
 
 def _with_card(stage: Stage, entity: Entity, effect: Effect) -> Stage:
@@ -422,10 +456,11 @@ def _change_card(card: Card, effect: Effect) -> Card:
             return _write(card, effect)
         case Tag(_, value):
             name = clean_name(value)
-            return card if name in card.tags else replace(card, tags=(*card.tags, name))
+            known = {"", *(tag.casefold() for tag in card.tags)}
+            return card if name.casefold() in known else replace(card, tags=(*card.tags, name))
         case Untag(_, values):
-            names = {clean_name(value) for value in values}
-            return replace(card, tags=tuple(tag for tag in card.tags if tag not in names))
+            names = {clean_name(value).casefold() for value in values}
+            return replace(card, tags=tuple(tag for tag in card.tags if tag.casefold() not in names))
         case Assign(user_id, _):
             return replace(card, responsible={"id": user_id})
         case SetSubscription():
@@ -435,19 +470,23 @@ def _change_card(card: Card, effect: Effect) -> Card:
 
 
 def _write(card: Card, effect: WriteCard) -> Card:
+    """What the card cannot take leaves it as it is."""
     match effect.target:
         case "name":
-            return replace(card, name=clean_name(effect.value))
+            name = clean_name(effect.value)[:MAX_NAME]
+            return replace(card, name=name) if name else card
         case "price":
-            return replace(card, price=int(effect.value))
+            number = read_decimal(effect.value)
+            price = None if number is None else round_half_up(number)
+            return card if price is None or not 0 <= price <= MAX_SALE else replace(card, price=price)
         case target:
             key = str(target)
-    value = effect.value or effect.enum
+    value = clean_text(effect.value) or effect.enum
     before = card.fields.get(key)
     held = before if isinstance(before, list) else [] if before in (None, "") else [before]
     if effect.add and held:
-        known = {fold(as_text(one)) for one in held}
-        after: Json = before if fold(value) in known else [*held, value]
+        known = {as_text(one).casefold() for one in held}
+        after: Json = before if value.casefold() in known else [*held, value]
     else:
         after = value
     return replace(card, fields={**card.fields, key: after})
@@ -459,7 +498,7 @@ def _subscribe(card: Card, effect: SetSubscription) -> Card:
         return card
     one = ("group" if effect.type == "group" else "user", effect.id)
     others = tuple(known for known in card.subscribers if known != one)
-    return replace(card, subscribers=(*others, one) if effect.is_on else others)
+    return replace(card, subscribers=tuple(sorted((*others, one))) if effect.is_on else others)
 
 
 def read_card(card: Card, entity: Entity) -> dict[str, Json]:
