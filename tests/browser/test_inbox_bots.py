@@ -334,7 +334,9 @@ def test_an_operator_starts_and_stops_a_bot_where_it_talks(
 
 
 def test_a_bot_is_switched_off_and_removed(served: Served, watched: Page, author: Author) -> None:
-    number = add_bot(served, author)
+    number = add_bot(served, author, {"on": "first_message"})
+    served.do(served.shop.write("Hi"))
+    settle(served)
     sign_in(watched, served.url, f"{BOTS}/{number}/settings")
     watched.get_by_role("button", name="Выключить").click()
     expect(watched.get_by_text("Бот выключен: нигде не запускается")).to_be_visible()
@@ -351,6 +353,10 @@ def test_a_bot_is_switched_off_and_removed(served: Served, watched: Page, author
     assert served.do(author.get("bots"))["bots"] == []
     watched.goto(f"{served.url}{BOTS}/{number}/runs")
     expect(watched.get_by_text("Такого бота нет")).to_be_visible()
+    watched.goto(f"{served.url}{BOTS}/{number}/runs/1")
+    expect(watched.get_by_text("Бот удалён; что он делал, ещё можно прочитать.")).to_be_visible()
+    steps = watched.get_by_role("region", name="Шаги").get_by_role("listitem")
+    expect(steps.last).to_contain_text("Бот выключен или удалён.")
 
 
 def test_what_cannot_be_loaded_is_tried_again(served: Served, watched: Page, author: Author) -> None:

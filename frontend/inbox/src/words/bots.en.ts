@@ -16,6 +16,7 @@ export const en = {
     "A bot answers visitors by a script of yours: it greets, asks, fills the card and hands over to a person. Add one, write its script, try it, publish it.",
   added: "The bot is added. Now write its script.",
   gone: "There is no such bot",
+  removed: "The bot is removed; what it did can still be read.",
   states: { draft: "Not published", on: "Works", off: "Switched off" },
   noStart: "Starts by hand, from another bot or by the API",
   lastRun: "Last run",
