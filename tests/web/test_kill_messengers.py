@@ -257,10 +257,10 @@ class Stage:
         kills, last = self.server.kills, talk.accepted[-1]
         await self.watch.until(lambda: self.server.kills > kills or last in self.watch.shown[talk.place])
 
-    async def kill_again_and_again(self, chance: random.Random) -> None:
+    async def kill_again_and_again(self, chance: random.Random, most_steps: int = MOST_STEPS) -> None:
         """Kill at a random step of somebody's; what all the others are doing then is as random."""
         for _ in range(KILLS):
-            await self.watch.until_more(chance.randrange(1, MOST_STEPS))
+            await self.watch.until_more(chance.randrange(1, most_steps))
             await self.server.kill()
             await self.server.start()
 
@@ -283,7 +283,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(store_url: str, folder: Path) -> AsyncIterator[Stage]:
+async def staged(store_url: str, folder: Path, **settings: str) -> AsyncIterator[Stage]:
     simulator = await run_simulator(pace=0.001)
     store = await Database.open(store_url)
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -295,6 +295,7 @@ async def staged(store_url: str, folder: Path) -> AsyncIterator[Stage]:
         "KNOPKA_SECRET_KEY": SECRET,
         "KNOPKA_LOG_LEVEL": "error",
         **{f"KNOPKA_{PLATFORMS[kind].setting.upper()}": simulator.url + SAMPLES[kind].api for kind in KINDS},
+        **settings,
     }
     for kind in KINDS:
         simulator.simulator.add_account(SAMPLES[kind].account)
