@@ -5,12 +5,18 @@
 const GREETED = {
   en: {
   bot: () => amo_social_button.setMeta({
-  bot_params: { username: 'Ivan', locale: 'en' },
+  bot_params: {
+    username: 'Ivan',
+    locale: 'en',
+  },
 }),
   },
   ru: {
   bot: () => amo_social_button.setMeta({
-  bot_params: { username: 'Иван', locale: 'ru' },
+  bot_params: {
+    username: 'Иван',
+    locale: 'ru',
+  },
 }),
   },
 };
