@@ -76,6 +76,14 @@ def test_without_tokens_the_list_says_how_to_make_one(shell: Shell) -> None:
     assert shell("token", "list", "--json").json == []
 
 
+def test_the_secret_for_called_services_stays_until_the_servers_key_is_another(shell: Shell) -> None:
+    secret = shell("token", "secret", "--json").json["secret"]
+    assert len(secret) == 128
+    assert shell("token", "secret").out == f"{secret}\n"
+    other = shell("token", "secret", KNOPKA_SECRET_KEY="another key of thirty-two letters").out
+    assert other.strip() != secret
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

@@ -11,6 +11,8 @@ from knopka.cli.output import ID, json_option, print_json, print_line, print_tab
 from knopka.db.clock import to_ms
 from knopka.domain.api_tokens import ApiToken, Scope
 from knopka.services import api_tokens
+from knopka.services.bot_signing import Signer
+from knopka.services.catalog import ACCOUNT
 
 SCOPES = click.Choice([scope.value for scope in Scope])
 DAYS = click.IntRange(1, 3650)
@@ -75,6 +77,20 @@ def remove(token_id: int, as_json: bool) -> None:
         print_json({"removed": token_id})
     else:
         print_line(f"Token {token_id} opens nothing any more.")
+
+
+@token.command()
+@json_option
+def secret(as_json: bool) -> None:
+    """Print what a service that a bot calls checks the call's token with."""
+    from knopka.app import read_secret_key  # late: the other commands need no server
+
+    settings = store.read_settings()
+    signer = Signer(read_secret_key(settings), ACCOUNT, settings.base_url)
+    if as_json:
+        print_json({"secret": signer.widget_secret})
+    else:
+        click.echo(signer.widget_secret)
 
 
 def _describe(token: ApiToken) -> dict[str, object]:
