@@ -131,6 +131,8 @@ PLACES = [
     ("desk.example", "//js//button.js", False),
     ("desk.example", "/w/frame/{button}", False),
     ("chat.example", "/w/frame/{button}", True),
+    ("desk.example", "/api/v4/bots", False),
+    ("chat.example", "/api/v4/bots", True),
     ("desk.example", "/healthz", True),
     ("chat.example", "/healthz", True),
 ]

@@ -23,7 +23,8 @@ from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from knopka.services import operators
+from knopka.domain.api_tokens import Scope
+from knopka.services import api_tokens, operators
 from knopka.web.openapi import OPERATIONS, SOCKET, make_document
 from knopka.web.routes import DEMO, OPERATORS, PUBLIC
 from tests.web.running import Running, running
@@ -37,7 +38,7 @@ WIDE = "\n".join(
     for name in (
         *("meta_per_visit", "meta_per_address", "tokens_per_address", "tokens_per_button"),
         *("messages_per_visitor", "reads_per_visitor", "reports_per_address"),
-        *("sign_ins_per_account", "sign_ins_per_address"),
+        *("sign_ins_per_account", "sign_ins_per_address", "api_calls_per_token"),
     )
 )
 SESSION = "s" * 43
@@ -80,15 +81,18 @@ def test_the_document_is_valid() -> None:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls in the run: a page of the shop, its visitor, and an operator."""
+    """Who calls in the run: a page of the shop, its visitor, an operator, and an integration."""
 
     server: Running
     token: str
+    integration: str
 
     def headers(self, access: str, path: str) -> dict[str, str]:
         headers = {"origin": self.server.url, "sec-fetch-site": "same-origin"}
         if access == "chat":
             headers["authorization"] = f"Bearer {self.token}"
+        if access == "integration":
+            headers["authorization"] = f"Bearer {self.integration}"
         if access == "operator":
             headers |= {"x-knopka": "inbox", "cookie": f"knopka={SESSION}"}
         return headers
@@ -112,7 +116,8 @@ async def caller(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Caller]:
             at=datetime.now(UTC),
             key="operators",
         )
-        yield Caller(server, token)
+        made = await write(api_tokens.add_token, "CRM", frozenset(Scope), key="tokens")
+        yield Caller(server, token, made.text)
 
 
 @pytest.mark.timeout(300)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
+import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from knopka.domain.api_tokens import Scope
-from knopka.outgoing import Reply
+from knopka.outgoing import Reply, Wire, make_open_client
 from knopka.services import api_tokens, bots
 from knopka.web.limits import Rate
+from tests.files.server import Request, answer, listening
 from tests.services.bot_story import goto, handler, show
 from tests.shop import Shop, open_shop
+from tests.test_outgoing import PUBLIC, Detour, Names, certify
 
 pytestmark = pytest.mark.anyio
 
@@ -54,12 +62,12 @@ class Integration:
     async def call(self, method: str, path: str, body: Any = None, status: int = 202) -> dict[str, Any]:
         content = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {**self.headers, "content-type": "application/json"}
-        answer = await self.shop.page.request(method, path, content=content, headers=headers)
-        assert answer.status_code == status, answer.text
+        told = await self.shop.page.request(method, path, content=content, headers=headers)
+        assert told.status_code == status, told.text
         kind = "problem" if status >= 400 else "hal"
-        assert answer.headers["content-type"] == f"application/{kind}+json"
-        self.last = answer
-        read: dict[str, Any] = answer.json()
+        assert told.headers["content-type"] == f"application/{kind}+json"
+        self.last = told
+        read: dict[str, Any] = told.json()
         return read
 
     async def faults(self, method: str, path: str, body: Any) -> set[tuple[str, str]]:
@@ -87,8 +95,17 @@ class Integration:
             await worker.settle()
 
     async def said(self, conversation_id: int = 1) -> list[str]:
-        answer = await self.shop.operator.get(f"/inbox/api/conversations/{conversation_id}/messages")
-        return [one["text"] for one in answer.json()["messages"] if one["author"]["kind"] == "bot"]
+        told = await self.shop.operator.get(f"/inbox/api/conversations/{conversation_id}/messages")
+        return [one["text"] for one in told.json()["messages"] if one["author"]["kind"] == "bot"]
+
+
+@asynccontextmanager
+async def open_integration(store_url: str, folder: Path) -> AsyncIterator[Integration]:
+    async with open_shop(store_url, folder) as shop:
+        shop.office.house.web.counters.api_calls_per_token.rate = Rate(1_000, 1)
+        integration = Integration(shop)
+        await integration.take_token()
+        yield integration
 
 
 @pytest.fixture
@@ -101,11 +118,8 @@ async def crm(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return Reply(200, b"")
 
     monkeypatch.setattr("knopka.app.call_out", take_call)
-    async with open_shop(store_url, tmp_path) as shop:
-        shop.office.house.web.counters.api_calls_per_token.rate = Rate(1_000, 1)
-        integration = Integration(shop)
+    async with open_integration(store_url, tmp_path) as integration:
         integration.called = called
-        await integration.take_token()
         yield integration
 
 
@@ -125,7 +139,7 @@ CALLS: tuple[tuple[str, str, Any], ...] = (
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer knp_", f"Bearer knp_{'x' * 43}", f"Basic {'x' * 43}"]
 )
-async def test_s_au_10_without_a_token_that_holds_nothing_is_told_or_done(
+async def test_S_AU_10_without_a_token_that_holds_nothing_is_told_or_done(
     crm: Integration, header: str
 ) -> None:
     await crm.add_bot()
@@ -139,7 +153,7 @@ async def test_s_au_10_without_a_token_that_holds_nothing_is_told_or_done(
     assert await crm.said() == []
 
 
-async def test_s_au_10_a_token_ends_when_it_is_removed_and_when_its_time_is_over(crm: Integration) -> None:
+async def test_S_AU_10_a_token_ends_when_it_is_removed_and_when_its_time_is_over(crm: Integration) -> None:
     await crm.call("GET", "/api/v4/bots", status=200)
     await crm.take_token(days=1)
     await crm.call("GET", "/api/v4/bots", status=200)
@@ -151,13 +165,13 @@ async def test_s_au_10_a_token_ends_when_it_is_removed_and_when_its_time_is_over
     await crm.call("GET", "/api/v4/bots", status=401)
 
 
-async def test_s_au_10_a_token_opens_what_it_was_made_for(crm: Integration) -> None:
+async def test_S_AU_10_a_token_opens_what_it_was_made_for(crm: Integration) -> None:
     await crm.take_token(frozenset())
     problem = await crm.call("GET", "/api/v4/bots", status=403)
     assert problem["detail"] == "This token does not open bots."
 
 
-async def test_s_au_10_a_token_in_the_address_or_a_cookie_is_none(crm: Integration) -> None:
+async def test_S_AU_10_a_token_in_the_address_or_a_cookie_is_none(crm: Integration) -> None:
     text = crm.headers.pop("authorization").removeprefix("Bearer ")
     await crm.call("GET", f"/api/v4/bots?access_token={text}", status=401)
     crm.headers["cookie"] = f"knopka={text}"
@@ -196,6 +210,25 @@ async def test_who_guesses_tokens_is_stopped(crm: Integration) -> None:
     for _ in range(3):
         await crm.call("GET", "/api/v4/bots", status=401)
     await crm.call("GET", "/api/v4/bots", status=429)
+    await crm.take_token()  # behind the same address
+    await crm.call("GET", "/api/v4/bots", status=200)
+
+
+async def test_S_SEC_05_a_token_stands_in_no_answer_and_no_log(
+    crm: Integration, capfd: pytest.CaptureFixture[str]
+) -> None:
+    held = crm.headers["authorization"].removeprefix("Bearer ")
+    refused = f"knp_{'x' * 43}"
+    with capture_logs() as lines:
+        for text in (held, refused):
+            crm.headers["authorization"] = f"Bearer {text}"
+            for method, path, body in CALLS:
+                told = await crm.shop.page.request(method, path, json=body, headers=crm.headers)
+                assert text not in f"{told.headers}{told.text}"
+    out, err = capfd.readouterr()
+    logged = f"{lines}{out}{err}"
+    assert held not in logged
+    assert refused not in logged
 
 
 # --- Lists
@@ -305,6 +338,27 @@ async def test_of_many_runs_every_fault_is_named_and_none_is_started(crm: Integr
     assert await crm.said() == []
 
 
+async def test_a_body_of_another_kind_is_not_read(crm: Integration) -> None:
+    body = b'{"entity_id": 1, "entity_type": "leads"}'
+    for headers, status in (
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, 415),
+        ({"content-type": "application/json; charset=koi8-r"}, 415),
+        ({"content-type": "application/json", "transfer-encoding": "chunked"}, 400),
+    ):
+        told = await crm.shop.page.post(
+            "/api/v4/bots/1/run",
+            content=_trickle(b"{") if status == 400 else body,
+            headers={**crm.headers, **headers},
+        )
+        assert (told.status_code, told.json()["status"]) == (status, status)
+
+
+async def _trickle(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
 # --- Continue
 
 
@@ -334,6 +388,20 @@ async def test_the_called_service_continues_the_run_once(crm: Integration) -> No
     assert await crm.said() == ["Found", "Second"]
 
 
+async def test_of_two_continuations_at_once_one_is_taken(crm: Integration) -> None:
+    _, path = await wait_for_service(crm)
+    bodies = [{"data": {"status": status}} for status in ("one", "two", "two")]
+    answers = await asyncio.gather(
+        *(crm.shop.page.post(path, json=body, headers=crm.headers) for body in bodies)
+    )
+    assert sorted(told.status_code for told in answers) == [202, 409, 409]
+    taken = next(
+        body["data"]["status"] for body, told in zip(bodies, answers, strict=True) if told.status_code == 202
+    )
+    await crm.work()
+    assert await crm.said() == [f"Then: {taken}"]
+
+
 async def test_without_handlers_the_run_goes_on_with_the_data(crm: Integration) -> None:
     _, path = await wait_for_service(crm)
     await crm.call("POST", path.replace("/salesbot/", "/marketingbot/"), {"data": {"status": "{{lead.id}}"}})
@@ -344,7 +412,7 @@ async def test_without_handlers_the_run_goes_on_with_the_data(crm: Integration) 
 async def test_nobody_continues_a_run_by_guessing(crm: Integration) -> None:
     number, path = await wait_for_service(crm)
     other = await crm.add_bot(HELLO, "Другой")
-    head, _, mark = path.rpartition("-")
+    head, mark = path[:-44], path[-43:]
     flipped = ("A" if mark[0] != "A" else "B") + mark[1:]
     for wrong in (
         f"{head}-{flipped}",
@@ -384,3 +452,48 @@ async def test_a_run_that_was_stopped_is_continued_by_nobody(crm: Integration) -
     number, path = await wait_for_service(crm)
     await crm.call("POST", f"/api/v4/bots/{number}/stop", {"entity_id": 1, "entity_type": "leads"})
     await crm.call("POST", path, {"data": {}}, 409)
+
+
+@pytest.mark.parametrize("is_quick", [True, False], ids=["before it answers", "after it has answered"])
+async def test_a_service_checks_who_calls_and_continues_the_run(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_quick: bool
+) -> None:
+    """Over real connections in both directions."""
+    server_side, client_side = certify(tmp_path, "service.example")
+    done: list[str] = []
+
+    async def serve(request: Request, writer: asyncio.StreamWriter) -> None:
+        sent = json.loads(request.body)
+        head, claims, mark = sent["token"].split(".")
+        kit = crm.shop.office.house.web.bots
+        assert kit is not None
+        key = kit.signer.widget_secret.encode()
+        wanted = hmac.digest(key, f"{head}.{claims}".encode(), hashlib.sha512)
+        assert hmac.compare_digest(base64.urlsafe_b64decode(mark + "=="), wanted)
+        if is_quick:
+            await finish(sent["return_url"])
+        await answer(writer, body=b"OK")
+        done.append(sent["return_url"])
+
+    async def finish(return_url: str) -> None:
+        assert return_url.startswith(crm.shop.office.url)
+        async with httpx.AsyncClient(headers=crm.headers, trust_env=False) as service:
+            told = await service.post(return_url, json={"data": {"status": "paid"}})
+        assert told.status_code == 202, told.text
+
+    async with listening(serve, tls=server_side) as server:
+        wire = Wire(resolve=Names([[PUBLIC]]), network=Detour(server.port), tls=client_side)
+        monkeypatch.setattr("knopka.app.make_open_client", lambda: make_open_client(wire=wire))
+        async with open_integration(store_url, tmp_path) as crm:
+            number = await crm.add_bot(ASKS_SERVICE)
+            lead_id = await crm.shop.write("Hi")
+            await crm.call(
+                "POST", f"/api/v4/bots/{number}/run", {"entity_id": lead_id, "entity_type": "leads"}
+            )
+            await crm.work()
+            (return_url,) = done
+            if not is_quick:
+                assert await crm.said() == []
+                await finish(return_url)
+                await crm.work()
+            assert await crm.said() == ["Then: paid"]

@@ -51,6 +51,7 @@ from knopka.services.bot_effects import CALL, FETCH, Hands, Talk
 from knopka.services.bot_signing import Card, Signer
 from knopka.services.catalog import ACCOUNT
 from knopka.services.jobs import Handler, InStore, JobEnd, Outside
+from knopka.services.repeats import is_first
 from knopka.services.speech import may_speak
 
 MOST_TRIES = 5
@@ -363,7 +364,7 @@ def continue_run(
 
     Without handlers the run goes on as it is. Raises NotFound for an id that was not
     made here or is another bot's, InvalidInput for handlers that may not be
-    executed, and Conflict when the run waits for this no more.
+    executed, and Conflict when the run waits for this no more or has been continued.
     """
     named = kit.signer.read_continue_id(continue_id)
     found = None if named is None else db.find_run(tx, ACCOUNT, named[0])
@@ -377,6 +378,9 @@ def continue_run(
         raise Conflict("The run has ended.")
     if not is_awaited(read_state(found.state), Continued(named[1], data, handlers)):
         raise Conflict("The run waits for this no more.")
+    # The run itself moves on only when its job is done.
+    if not is_first(tx, ACCOUNT, f"bot-run:{found.id}:continue", str(named[1]), now=now):
+        raise Conflict("The run has been continued already.")
     bot_runs.promise(tx, held["id"], found.id, {"type": "continued", "wait": named[1], "body": body})
 
 

@@ -63,16 +63,15 @@ _DIGITS = re.compile(r"[1-9][0-9]{0,15}")
 async def bots_only(connection: Connection, _: BaseRouteHandler) -> None:
     """Stand before every address here: a token that opens bots, in its header alone (S-AU-10).
 
-    Who brings none that holds is counted by the address, whoever does by the token.
+    Who brings none that holds is counted by the address, whoever does by the token: the guesses of one
+    hold up no other behind the same address.
     """
     web = web_of(connection)
-    address = web.address(connection)
-    web.counters.refused_tokens_per_address.look(address)
     given = _BEARER.fullmatch(header(connection, b"authorization").strip())
     now = web.database.clock()
     token = None if given is None else await web.database.read(api_tokens.find_token, given[1], at=now)
     if token is None:
-        web.counters.refused_tokens_per_address.take(address)
+        web.counters.refused_tokens_per_address.take(web.address(connection))
         raise NotSignedIn("Send a token that holds: Authorization: Bearer knp_… (knopka token add).")
     web.counters.api_calls_per_token.take(str(token.id))
     if Scope.BOTS not in token.scopes:
@@ -178,17 +177,18 @@ async def _start(request: ApiRequest, bot_id: int, entity: Entity, card_id: int)
 async def post_continue(request: ApiRequest) -> Answer:
     """Go on with `data` for `{{json.…}}`, and with handlers to execute; each wait is continued once."""
     params = request.path_params
+    bot_id = read_id(params["id"])
     if params["kind"] not in ("salesbot", "marketingbot"):
         raise NotFound(NOTHING_HERE)
     await web_of(request).database.write(
         bot_steps.continue_run,
-        read_id(params["id"]),
+        bot_id,
         params["run"],
         await _read(request),
         kit=_kit(request),
-        key=("bot", params["id"]),
+        key=("bot", bot_id),
     )
-    path = f"/api/v4/{params['kind']}/{params['id']}/continue/{params['run']}"
+    path = f"/api/v4/{params['kind']}/{bot_id}/continue/{params['run']}"
     return _answer({"_links": _self(request, path)}, 202)
 
 
