@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,12 +25,12 @@ BUTTON = re.compile("^(Связаться с нами|Contact us)")
 CHAT = re.compile("^(Чат|Chat)")
 
 
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """`knopka demo` with nothing in it yet; gives what it says first."""
+@contextmanager
+def run_demo(folder: Path) -> Iterator[dict[str, Any]]:
+    """`knopka demo` with its data in the folder; gives what it says first."""
     process = subprocess.Popen(
         [sys.executable, "-m", "knopka", "demo", "--json", "--port", "0"],
-        env={"PATH": os.environ["PATH"], "KNOPKA_DATA_DIR": str(tmp_path)},
+        env={"PATH": os.environ["PATH"], "KNOPKA_DATA_DIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -38,6 +39,13 @@ def demo(tmp_path: Path) -> Iterator[dict[str, Any]]:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())
         process.terminate()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """`knopka demo` with nothing in it yet."""
+    with run_demo(tmp_path) as said:
+        yield said
 
 
 @pytest.fixture
