@@ -423,7 +423,7 @@ def check_sound(event: ChannelEvent) -> None:
     """Raise AssertionError unless every member has the type that it is declared with."""
     texts = (
         event.event_id, event.chat_id, event.user_id, event.text, event.message_id, event.reply_to,
-        event.payload, event.echo_mark, event.reason, *event.message_ids,
+        event.payload, event.echo_mark, event.reason, *event.message_ids, *event.begins,
     )  # fmt: skip
     assert all(type(text) is str for text in texts)
     assert event.event_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
@@ -153,6 +155,20 @@ async def test_an_echo_settles_a_doubt(chat: Messengers) -> None:
     await chat.take(chat.event(EventKind.ECHO, echo_mark=mark, message_id="m1", text="Добрый день!"))
     assert await state_of(chat) == ("sent", None)
     assert len(await chat.messages()) == 2
+
+
+async def test_the_echo_of_a_beginning_is_ours_and_settles_nothing(chat: Messengers) -> None:
+    answer = await chat.answer()
+    (delivery,) = await chat.deliveries()
+    mark = await chat.story.read(lambda tx: next(row["echo_mark"] for row in tx.rows(MARKS)))
+    begun: dict[str, Any] = {"echo_mark": "its-beginning", "begins": ("somebody", mark), "text": "Добрый"}
+    await chat.take(chat.event(EventKind.ECHO, **begun, message_id="m1"))
+    await chat.end(delivery, "uncertain", "uncertain")
+    await chat.take(chat.event(EventKind.ECHO, **begun, message_id="m2"))
+    assert await state_of(chat) == ("uncertain", "uncertain")
+    assert (await chat.messages())[-1].id == answer.id
+    await chat.take(chat.event(EventKind.ECHO, echo_mark="x", begins=("somebody",), text="Это Пётр"))
+    assert (await chat.messages())[-1].text == "Это Пётр"
 
 
 async def test_marks_of_the_messenger_tell_how_far_answers_have_come(chat: Messengers) -> None:

@@ -83,6 +83,8 @@ RATE_PAUSE = 60.0
 """Seconds to wait when Meta counts too many calls: its limits are looked at over minutes and hours."""
 
 _OF_OURS = "knopka:"
+_BEGINNING = "#"
+"""Stands in the mark of what goes before the rest of a message, between that one's and a number."""
 _PHONE = re.compile(r"\+?\d[\d ().-]{5,18}\d")
 _OWN_FILES = re.compile(r"https://[a-z0-9.-]+\.(?:fbcdn\.net|fbsbx\.com)/")
 _WITH_FILE = {
@@ -323,8 +325,12 @@ class Messenger:
             raise WindowClosed("The 24 hours since the person's last message are over.")
         replies, lines = _lay_out(message.buttons)
 
-        async def send(_number: int, text: str, is_last: bool) -> SentMessage:
-            content: dict[str, Any] = {"text": text, "metadata": self.echo_mark(key)}
+        async def send(number: int, text: str, is_last: bool) -> SentMessage:
+            mark = self.echo_mark(key)
+            content: dict[str, Any] = {
+                "text": text,
+                "metadata": mark if is_last else f"{mark}{_BEGINNING}{number}",
+            }
             if replies and is_last:
                 content["quick_replies"] = replies
             json = {"recipient": {"id": message.chat_id}, **_purpose(message), "message": content}
@@ -563,13 +569,16 @@ def _read_echo(item: dict[str, Any], message: dict[str, Any]) -> ChannelEvent:
     person = get_text(item, "recipient", "id")
     if not person:
         return _other(item)
+    mark = get_text(message, "metadata")
+    begun, _, _ = mark.rpartition(_BEGINNING)
     return replace(
         _event(item, EventKind.ECHO, _name_said(item, message), message),
         chat_id=person,
         user_id="",
         text=get_text(message, "text"),
         attachments=_read_attachments(message),
-        echo_mark=get_text(message, "metadata"),
+        echo_mark=mark,
+        begins=(begun,) if begun else (),
     )
 
 

@@ -73,6 +73,8 @@ MOST_PAYLOAD = 255
 MOST_IN_ROW = 5
 MOST_ROWS = 6
 """Of buttons that stand under a message (VK API, bots, keyboard)."""
+MOST_BEGINNINGS = 15
+"""Messages that go before the last one of a text with its lines, and can be told from somebody else's."""
 TITLE = "knopka"
 """The callback server's name in the community's settings; VK takes 14 characters."""
 
@@ -188,6 +190,7 @@ class VK:
             kind = EventKind.OPENED
         text, attachments = _read_words(message), tuple(_read_attachments(message))
         is_cut = get(message, "is_cropped") is True
+        random_id = (get_count(message, "random_id") or 0) if kind is EventKind.ECHO else 0
         if kind is EventKind.MESSAGE and not (text or attachments or code or is_cut):
             return _event(sent, raw, EventKind.OTHER, "")
         return _event(
@@ -204,7 +207,8 @@ class VK:
             message_id=_number(message),
             reply_to=get_text(message, "reply_message", "id"),
             payload=payload,
-            echo_mark=get_text(message, "random_id") if kind is EventKind.ECHO else "",
+            echo_mark=str(random_id) if random_id else "",
+            begins=_list_begun(random_id),
             cut=get_text(message, "conversation_message_id") if is_cut else "",
         )
 
@@ -308,7 +312,7 @@ class VK:
             form: dict[str, Any] = {
                 "peer_id": message.chat_id,
                 "message": text,
-                "random_id": _random_id(key if is_last else OutboxKey(f"{key}:{number}")),
+                "random_id": _random_id(key) if is_last else _begin(key, number),
                 "dont_parse_links": 1,
             }
             if keyboard and is_last:
@@ -419,6 +423,20 @@ def _judge(error: Mapping[str, Any]) -> DeliveryError:
 def _random_id(key: OutboxKey) -> int:
     """VK shows messages of one random_id once: 31 bits of the key, never 0, which stands for none."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") & 0x7FFFFFFF or 1
+
+
+def _begin(key: OutboxKey, number: int) -> int:
+    """The random_id of what goes before the rest of a message: a neighbour of that one's, as long as there
+    are any, so that it is known by it."""
+    near = _random_id(key) ^ (number + 1)
+    return near if number < MOST_BEGINNINGS and near else _random_id(OutboxKey(f"{key}:{number}"))
+
+
+def _list_begun(random_id: int) -> tuple[str, ...]:
+    """The marks of the messages that this one may be the beginning of."""
+    if random_id == 0:
+        return ()
+    return tuple(str(random_id ^ (number + 1)) for number in range(MOST_BEGINNINGS))
 
 
 def _event(

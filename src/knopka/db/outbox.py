@@ -78,7 +78,7 @@ _BY_MARK = Statement(
     select(deliveries)
     .where(
         deliveries.c.conversation_id == bindparam("conversation_id"),
-        deliveries.c.echo_mark == bindparam("echo_mark"),
+        deliveries.c.echo_mark.in_(bindparam("echo_marks", expanding=True)),
     )
     .limit(1)
 )
@@ -185,9 +185,9 @@ def find_by_platform_id(tx: Transaction, conversation_id: int, platform_id: str)
     return _delivery(rows[0]) if rows else None
 
 
-def find_by_mark(tx: Transaction, conversation_id: int, echo_mark: str) -> Delivery | None:
-    """The delivery whose echo carries this mark."""
-    row = tx.row(_BY_MARK, conversation_id=conversation_id, echo_mark=echo_mark)
+def find_by_mark(tx: Transaction, conversation_id: int, *echo_marks: str) -> Delivery | None:
+    """The delivery whose echo carries one of these marks."""
+    row = tx.row(_BY_MARK, conversation_id=conversation_id, echo_marks=list(echo_marks))
     return None if row is None else _delivery(row)
 
 

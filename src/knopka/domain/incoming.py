@@ -39,6 +39,7 @@ def bound_event(event: ChannelEvent) -> ChannelEvent:
         reply_to=_id(event.reply_to),
         payload=event.payload if _is_plain(event.payload, MOST_PAYLOAD) else "",
         echo_mark=_id(event.echo_mark),
+        begins=tuple(filter(None, map(_id, event.begins[:MOST_IDS]))),
         reason=_label(event.reason),
         cut=_id(event.cut),
         profile=None if event.profile is None else _bound_profile(event.profile),

@@ -163,6 +163,8 @@ class ChannelEvent:
     """What a pressed button of ours carried."""
     echo_mark: str = ""
     """ECHO: what `Channel.echo_mark` gave for our own message; anything else is somebody else's."""
+    begins: tuple[str, ...] = ()
+    """ECHO: or the beginning, sent apart from the rest, of a message of ours with one of these marks."""
     reason: str = ""
     """FAILED: why, in the platform's words."""
     cut: str = ""

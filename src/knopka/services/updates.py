@@ -553,6 +553,8 @@ class _Taker:
                 judge_message(self._tx, held, ours.message_id)
                 early.take_up_marks(self._tx, held, now=self._now)
             return
+        if event.begins and db_outbox.find_by_mark(self._tx, held["id"], *event.begins) is not None:
+            return  # ours as well, and settles nothing: the rest is still to come
         message = self._append_words(held, event.text, direction=Direction.OUT, is_elsewhere=True)
         if message is not None and message.seq > held["last_seq"]:
             bot_runs.stop(self._tx, held, EndReason.OPERATOR, now=self._now)

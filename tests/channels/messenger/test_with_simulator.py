@@ -17,6 +17,7 @@ from knopka.domain.messaging import (
     Finding,
     Level,
     OutboundMessage,
+    OutboxKey,
     Profile,
 )
 from knopka.simulator.accounts import MessengerAccount
@@ -112,6 +113,20 @@ async def test_our_message_comes_back_with_our_mark_and_is_delivered_and_read(
     assert (echo.text, echo.chat_id) == ("Hello", chat.user_id)
     assert delivered.message_ids == ((sent.message_id,) if reading == "present" else ())
     assert delivered.watermark is not None
+
+
+async def test_lines_that_follow_a_long_text_come_back_as_ours_and_only_the_last_settles_it(
+    stage: Stage,
+) -> None:
+    chat = await meet(stage)
+    rows = tuple((Button(f"Tea {number}", f"b:1:2:{number}"),) for number in range(20))
+    text = "a" * (stage.channel.caps.text_most - 10)
+    sent = await stage.channel.send(OutboundMessage(chat_id=chat.user_id, text=text, buttons=rows), KEY)
+    begun, ended = [event for event in await stage.told() if event.kind is EventKind.ECHO]
+    mark = stage.channel.echo_mark(KEY)
+    assert (begun.text, begun.echo_mark != mark, mark in begun.begins) == (text, True, True)
+    assert (ended.message_id, ended.echo_mark) == (sent.message_id, mark)
+    assert stage.channel.echo_mark(OutboxKey("another")) not in begun.begins
 
 
 async def test_a_pressed_quick_reply_comes_back_as_it_was_sent(stage: Stage) -> None:

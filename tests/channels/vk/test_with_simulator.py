@@ -109,6 +109,20 @@ async def test_our_message_comes_back_as_an_echo_with_its_mark(stage: Stage) -> 
     assert (await stage.told_of(EventKind.READ)).message_ids == (sent.message_id,)
 
 
+async def test_lines_that_follow_a_long_text_come_back_as_ours_and_only_the_last_settles_it(
+    stage: Stage,
+) -> None:
+    chat = await meet(stage)
+    rows = tuple((Button(f"Tea {number}", f"b:1:2:{number}"),) for number in range(20))
+    text = "a" * (stage.channel.caps.text_most - 10)
+    sent = await stage.channel.send(OutboundMessage(chat_id=chat.user_id, text=text, buttons=rows), KEY)
+    begun, ended = [event for event in await stage.told() if event.kind is EventKind.ECHO]
+    mark = stage.channel.echo_mark(KEY)
+    assert (begun.text, begun.echo_mark != mark, mark in begun.begins) == (text, True, True)
+    assert (ended.message_id, ended.echo_mark) == (sent.message_id, mark)
+    assert stage.channel.echo_mark(OutboxKey("another")) not in begun.begins
+
+
 async def test_the_same_key_again_shows_nothing_again(stage: Stage) -> None:
     chat = await meet(stage)
     message = OutboundMessage(chat_id=chat.user_id, text="Hello")
