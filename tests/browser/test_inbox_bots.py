@@ -269,6 +269,7 @@ def test_versions_are_compared_published_and_rolled_back(
     watched.get_by_role("button", name="Откатить на версию 1").click()
     expect(rows.filter(has_text="Опубликована")).to_contain_text("Версия 1")
     expect(watched.get_by_role("button", name="Откатить")).to_have_count(0)
+    expect(watched.get_by_role("link", name="Версия 1")).to_be_focused()
     watched.get_by_role("button", name="Опубликовать версию 3").click()
     expect(rows.filter(has_text="Опубликована")).to_contain_text("Версия 3")
     watched.get_by_role("button", name="Отменить").last.click()
