@@ -39,6 +39,7 @@ IMPORTED_AS = {
     "prometheus-client": "prometheus_client",
     "email-validator": "email_validator",
     "google-re2": "re2",
+    "pyyaml": "yaml",
 }
 
 

@@ -81,12 +81,12 @@ def send(shell: Shell, *calls: dict[str, Any]) -> None:
     run(shell, job)
 
 
-def write(shell: Shell) -> None:
+def write(shell: Shell, text: str = "Здравствуйте", visitor: str = "0" * 64) -> None:
     """The visitor, in the chat."""
 
     async def job(database: Database) -> None:
         source, catalog = await button_of(database), await database.read(load_catalog)
-        about = (catalog, source, "0" * 64, VISIT, "message-1", "Здравствуйте", PAGE)
+        about = (catalog, source, visitor, VISIT, "message-1", text, PAGE)
         await database.write(accept_message, *about, key=("visit", source.id, VISIT))
 
     run(shell, job)

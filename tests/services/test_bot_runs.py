@@ -459,8 +459,8 @@ async def test_closing_a_talk_starts_the_nps_bot_and_its_own_close_does_not(talk
 async def test_an_operator_stops_a_bot_without_a_word(talk: BotStory) -> None:
     await talk.add(HELLO, FIRST)
     chat = await talk.say()
-    assert await talk.story.write(bot_runs.stop_by_hand, talk.story.operator, chat)
-    assert not await talk.story.write(bot_runs.stop_by_hand, talk.story.operator, chat)
+    assert await talk.story.write(bot_runs.stop_in, chat)
+    assert not await talk.story.write(bot_runs.stop_in, chat)
     await talk.say("Ау")
     assert (await talk.said(), await talk.ends()) == (["Привет!"], [EndReason.OPERATOR])
 

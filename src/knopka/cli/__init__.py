@@ -21,6 +21,7 @@ COMMANDS = (
     "button",
     "field",
     "channel",
+    "bot",
     "operator",
     "token",
     "lead",

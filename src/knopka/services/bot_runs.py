@@ -399,17 +399,30 @@ def start_by_hand(
     bot = _get_startable(tx, bot_id)
     if not is_first(tx, ACCOUNT, f"conversation:{conversation_id}:bot", key, operator.id, bot_id, now=now):
         return None
+    return _replace(tx, bot, held, now)
+
+
+def start_in(tx: Transaction, bot_id: int, conversation_id: int, *, now: datetime) -> int:
+    """Start a bot in a conversation, in the place of one that talks there. Gives the run's id.
+
+    Raises NotFound, and Conflict when the bot cannot start.
+    """
+    held = _hold(tx, conversation_id)
+    return _replace(tx, _get_startable(tx, bot_id), held, now)
+
+
+def _replace(tx: Transaction, bot: Bot, held: Row, now: datetime) -> int:
     stop(tx, held, EndReason.REPLACED, now=now)
     run_id = start(tx, bot, held, "manual", now=now)
     if run_id is None:
         raise Conflict(_TOO_OFTEN)
-    events.publish_conversation(tx, ACCOUNT, conversation_id, None)
+    events.publish_conversation(tx, ACCOUNT, held["id"], None)
     return run_id
 
 
-def stop_by_hand(tx: Transaction, operator: Operator, conversation_id: int, *, now: datetime) -> bool:
-    """An operator stops the bot that talks in a conversation. Whether there was one."""
-    return _stop_and_tell(tx, _hold(tx, conversation_id), EndReason.OPERATOR, None, now)
+def stop_in(tx: Transaction, conversation_id: int, bot_id: int | None = None, *, now: datetime) -> bool:
+    """Stop the bot that talks in a conversation, if it is this one; whether it was. Raises NotFound."""
+    return _stop_and_tell(tx, _hold(tx, conversation_id), EndReason.OPERATOR, bot_id, now)
 
 
 def start_for_card(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -69,9 +70,17 @@ def _parse_name(name: str) -> str:
 
 
 def put_version(
-    tx: Transaction, bot_id: int, script: bytes, key: str, *, author: str, note: str = "", now: datetime
+    tx: Transaction,
+    bot_id: int,
+    script: bytes,
+    key: str,
+    *,
+    author: str,
+    note: str = "",
+    is_published: bool = False,
+    now: datetime,
 ) -> Put:
-    """Keep a new version of the bot's script; what is published stays so until `publish`.
+    """Keep a new version of the bot's script, and publish it if wanted: else what is published stays so.
 
     Raises ScriptError with every fault when the script cannot be run. The same
     key again is the same version.
@@ -93,7 +102,25 @@ def put_version(
     )
     db.insert_version(tx, ACCOUNT, version)
     db_crm.keep_answer(tx, ACCOUNT, scope, key, str(version.version))
-    return Put(_store(tx, replace(bot, last_version=version.version), now), version, parsed)
+    published = version.version if is_published else bot.published_version
+    bot = replace(bot, last_version=version.version, published_version=published)
+    return Put(_store(tx, bot, now), version, parsed)
+
+
+def add_with_script(
+    tx: Transaction,
+    name: str,
+    script: bytes,
+    *,
+    settings: Any = None,
+    author: str,
+    is_published: bool,
+    now: datetime,
+) -> Put:
+    """Add a bot with its first version, published or not: all of it or nothing."""
+    key = secrets.token_hex(16)
+    bot = add_bot(tx, name, key, settings=settings, now=now)
+    return put_version(tx, bot.id, script, key, author=author, is_published=is_published, now=now)
 
 
 def publish(tx: Transaction, bot_id: int, version: int, *, now: datetime) -> Bot:
@@ -126,6 +153,26 @@ def enable(tx: Transaction, bot_id: int, *, is_enabled: bool, now: datetime) -> 
     bot = _store(tx, replace(_hold(tx, bot_id), is_enabled=is_enabled), now)
     if not is_enabled:
         _end_talks(tx, bot_id, now)
+    return bot
+
+
+def change(
+    tx: Transaction,
+    bot_id: int,
+    *,
+    name: str | None = None,
+    settings: Any = None,
+    is_enabled: bool | None = None,
+    now: datetime,
+) -> Bot:
+    """Change what is given, all of it or nothing; what is left out stays."""
+    bot = get_bot(tx, bot_id)
+    if name is not None:
+        bot = rename(tx, bot_id, name, now=now)
+    if settings is not None:
+        bot = set_settings(tx, bot_id, settings, now=now)
+    if is_enabled is not None:
+        bot = enable(tx, bot_id, is_enabled=is_enabled, now=now)
     return bot
 
 

@@ -101,12 +101,7 @@ def _change(tx: Transaction, bot_id: int, body: Mapping[str, Any], *, now: datet
     said = [(name, body[name]) for name in sorted(body)]
     if not is_first(tx, ACCOUNT, f"bot:{bot_id}:change", body["key"], said, now=now):
         return
-    if "name" in body:
-        bots.rename(tx, bot_id, body["name"], now=now)
-    if "settings" in body:
-        bots.set_settings(tx, bot_id, body["settings"], now=now)
-    if "is_enabled" in body:
-        bots.enable(tx, bot_id, is_enabled=body["is_enabled"], now=now)
+    bots.change(tx, bot_id, **{name: value for name, value in body.items() if name != "key"}, now=now)
 
 
 @delete("/bots/{id:str}", status_code=200)
@@ -263,9 +258,7 @@ async def post_conversation_stop(request: OperatorRequest) -> Answer:
     """Stop the bot that talks in a conversation; that none does is no fault."""
     number, web = _id(request), web_of(request)
     take(await _read(request), {"key": str})
-    await web.database.write(
-        bot_runs.stop_by_hand, request.user.operator, number, key=("conversation", number)
-    )
+    await web.database.write(bot_runs.stop_in, number, key=("conversation", number))
     return await _show_conversation(request, number)
 
 
