@@ -63,6 +63,34 @@ async def test_pressing_start_in_a_messenger_is_a_first_word_and_no_answer(desk:
     assert await desk.talk.said() == ["Кофе или чай?"]
 
 
+@pytest.mark.parametrize("is_told_in_time", [True, False])
+async def test_a_person_who_is_quicker_than_the_page_is_greeted_by_name_once_it_has_told(
+    desk: Desk, is_told_in_time: bool
+) -> None:
+    """START arrives before the page's word of whose visit its code is; the bot does not wait for ever."""
+    story = desk.talk.story
+    await desk.talk.add([{"question": [show("Здравствуйте, {{bot_params.name}}!")]}], FIRST)
+    await story.set_meta({"bot_params": {"name": "Иван"}})
+    await desk.people.start()
+    await desk.talk.work()
+    assert await desk.talk.said() == []
+    if is_told_in_time:
+        await desk.people.announce()
+    story.pass_time(timedelta(seconds=3))
+    await desk.talk.work()
+    name = "Иван" if is_told_in_time else ""
+    assert await desk.talk.said() == [f"Здравствуйте, {name}!"]
+
+
+async def test_who_comes_after_the_pages_word_is_greeted_at_once(desk: Desk) -> None:
+    await desk.talk.add([{"question": [show("Здравствуйте, {{bot_params.name}}!")]}], FIRST)
+    await desk.talk.story.set_meta({"bot_params": {"name": "Иван"}})
+    await desk.people.announce()
+    await desk.people.start()
+    await desk.talk.work()
+    assert await desk.talk.said() == ["Здравствуйте, Иван!"]
+
+
 async def test_a_button_is_pressed_and_pressed_again_when_it_is_old(desk: Desk) -> None:
     await desk.talk.add(ASKS, FIRST)
     await desk.write()

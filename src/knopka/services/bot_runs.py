@@ -64,6 +64,8 @@ MOST_TALKS = 20
 """How many conversations of a card are looked at for one that a bot can talk in."""
 LATEST = timedelta(hours=1)
 """How late an hour may still be rung."""
+PAGES_WORD = timedelta(seconds=3)
+"""How long a bot waits for the page to tell whose visit a chat is, where the visitor was quicker."""
 SLICE = 500
 """Conversations, by their ids, that one job of a schedule looks at."""
 
@@ -80,8 +82,10 @@ def schedule_key(bot_id: int) -> str:
 # --- Begin, move on, end.
 
 
-def start(tx: Transaction, bot: Bot, held: Row, cause: str, *, now: datetime) -> int | None:
-    """Begin a run of the bot in a conversation whose row is held, and promise its first step.
+def start(
+    tx: Transaction, bot: Bot, held: Row, cause: str, *, wait: timedelta | None = None, now: datetime
+) -> int | None:
+    """Begin a run of the bot in a conversation whose row is held, and promise its first step, after a wait.
 
     None when a bot talks there already, when the bot has no published version,
     or after 30 runs within an hour.
@@ -94,7 +98,12 @@ def start(tx: Transaction, bot: Bot, held: Row, cause: str, *, now: datetime) ->
     state = write_state(RunState(started_at=now))
     run_id = db.insert_run(tx, current, bot, version=bot.published_version, state=state, cause=cause, now=now)
     db.set_bot_run(tx, held, run_id, now)
-    promise(tx, held["id"], run_id, {"type": "started"})
+    started = {"type": "started"}
+    if wait is None:
+        promise(tx, held["id"], run_id, started)
+    else:
+        payload = job_payload(held["id"], run_id, started)
+        set_timer(tx, ACCOUNT, WAKE, lane(held["id"]), payload, now + wait)
     return run_id
 
 
@@ -142,12 +151,14 @@ def notice_message(
     *,
     is_first: bool,
     opens_lead: bool,
+    is_visit_to_come: bool = False,
     now: datetime,
 ) -> None:
     """The visitor has written, pressed a button, or opened a chat by its START: answer a bot or start one.
 
     `held` is the conversation as it stood before the message; `opens_lead` tells that the
-    message has made the lead that it belongs to.
+    message has made the lead that it belongs to; `is_visit_to_come` that the chat has brought a
+    code of which the page has not told yet whose it is: without it a bot would know no name.
     """
     is_word = message.direction is Direction.IN
     if held["bot_run_id"] is not None:
@@ -157,7 +168,8 @@ def notice_message(
         found = _pick(catalog.bots, held, _wants_message(message, is_first=is_first, opens_lead=opens_lead))
         if found is not None:
             bot, cause = found
-            start(tx, bot, held, name_start(cause), now=now)
+            wait = PAGES_WORD if is_visit_to_come else None
+            start(tx, bot, held, name_start(cause), wait=wait, now=now)
     if is_word and catalog.bots:
         _await_answer(tx, catalog.bots, held, now, since=now)
 

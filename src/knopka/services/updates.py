@@ -240,6 +240,7 @@ class _Taker:
                 message,
                 is_first=is_new,
                 opens_lead=known is None and lead.created_at == self._now,
+                is_visit_to_come=event.code is not None and held["visit_id"] is None,
                 now=self._now,
             )
         if event.kind is EventKind.CALLBACK:
