@@ -195,19 +195,25 @@ async def test_whom_the_page_has_not_named_hears_no_bot(shop: Shop, params: dict
     assert shown.json()["bot"] is None
 
 
+async def answer(shop: Shop, text: str) -> None:
+    """The operator answers."""
+    body = {"key": shop.next_key(), "text": text}
+    posted = await shop.operator.post("/inbox/api/conversations/1/messages", json=body)
+    assert posted.status_code == 201, posted.text
+
+
 async def test_who_is_named_later_calls_the_bot_by_its_word(shop: Shop) -> None:
     await say(shop, "Hello")
+    await answer(shop, "Good day!")
     await shop.set_meta({"bot_params": EN.params})
-    await say(shop, "bot")
-    assert await said(shop) == [EN.hello]
+    await say(shop, "Bot")
+    assert await said(shop) == ["Good day!", EN.hello]
 
 
 async def test_an_operator_who_answers_silences_it(shop: Shop) -> None:
     await shop.set_meta({"bot_params": EN.params})
     await say(shop, "Hi")
-    body = {"key": shop.next_key(), "text": "It is me"}
-    answer = await shop.operator.post("/inbox/api/conversations/1/messages", json=body)
-    assert answer.status_code == 201, answer.text
+    await answer(shop, "It is me")
     await say(shop, "Green")
     assert await said(shop) == [EN.hello, "It is me"]
     assert (await log_of_run(shop))["reason"] == "operator"
