@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from knopka.domain.bot.limits import MAX_FILLED
 from knopka.domain.bot.markers import fill, read_path
 from knopka.domain.bot.scope import Scope
 from knopka.domain.bot.state import RunState
@@ -181,6 +182,19 @@ def test_what_a_marker_became_is_seen_cut_and_what_had_no_value_is_named() -> No
     assert filled.text == f"{'x' * 500}  {'x' * 500}"
     assert filled.seen == {"a": "x" * 199 + "…", "b": ""}
     assert filled.unknown == ("b",)
+
+
+def test_a_text_grows_no_further_than_its_bound_however_often_it_names_a_value() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def lookup(path: tuple[str, ...]) -> str:
+        asked.append(path)
+        return "я" * 8_000
+
+    filled = fill("{{bot_params.a}}" * 3_000, lookup)
+    assert filled.text == "я" * MAX_FILLED
+    assert len(asked) == 9
+    assert fill("=" * 10 + "{{x}}", lambda _: "1").text == "=" * 10 + "1"
 
 
 @pytest.mark.parametrize(

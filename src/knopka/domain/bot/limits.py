@@ -22,3 +22,5 @@ LIMITS = Limits()
 
 MAX_SEEN = 200
 """Characters of a value in the run's log."""
+MAX_FILLED = 64 * 1024
+"""Characters of a text with its values: what is beyond them is cut off, however often a value is named."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from knopka.domain.bot.limits import MAX_SEEN
+from knopka.domain.bot.limits import MAX_FILLED, MAX_SEEN
 from knopka.domain.numbers import plain
 
 Json = Any
@@ -41,23 +41,30 @@ class Filled:
 
 
 def fill(text: str, lookup: Lookup) -> Filled:
-    """Put values in the places of markers. One without a value leaves nothing; values are not read again."""
+    """Put values in the places of markers. One without a value leaves nothing; values are not read again.
+
+    The filled text is cut at MAX_FILLED, and markers behind that are not looked up.
+    """
     if "{{" not in text:
         return Filled(text, {})
     parts: list[str] = []
+    length = 0
     seen: dict[str, str] = {}
     unknown: list[str] = []
     for part in split(text):
+        if length >= MAX_FILLED:
+            break
         if isinstance(part, str):
-            parts.append(part)
-            continue
-        value = find(part, lookup)
-        if value is None:
-            unknown.append(part.name)
-        written = as_text(value)
-        seen[part.name] = cut(written)
+            written = part
+        else:
+            value = find(part, lookup)
+            if value is None:
+                unknown.append(part.name)
+            written = as_text(value)
+            seen[part.name] = cut(written)
         parts.append(written)
-    return Filled("".join(parts), seen, tuple(unknown))
+        length += len(written)
+    return Filled("".join(parts)[:MAX_FILLED], seen, tuple(unknown))
 
 
 def find(marker: Marker, lookup: Lookup) -> Json | None:
