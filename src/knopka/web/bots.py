@@ -43,7 +43,7 @@ async def get_bots(request: OperatorRequest) -> Answer:
     web = web_of(request)
     found = await web.database.read(_list_bots)
     return answer_json(
-        {"bots": [_show(bot, runs, _locale(request)) for bot, runs in found], **_show_places(web.catalog())}
+        {"bots": [_show(bot, runs, locale_of(request)) for bot, runs in found], **_show_places(web.catalog())}
     )
 
 
@@ -59,7 +59,7 @@ async def post_bot(request: OperatorRequest) -> Answer:
     bot = await web.database.write(
         bots.add_bot, body["name"], body["key"], settings=body.get("settings"), key=("bots", 0)
     )
-    return answer_json(_show(bot, [], _locale(request)), status=201)
+    return answer_json(_show(bot, [], locale_of(request)), status=201)
 
 
 @get("/bots/{id:str}")
@@ -67,7 +67,7 @@ async def get_bot(request: OperatorRequest) -> Answer:
     """A bot with the script that it runs, and its last runs."""
     web = web_of(request)
     bot, version, runs = await web.database.read(_read_bot, _id(request))
-    locale = _locale(request)
+    locale = locale_of(request)
     return answer_json(
         {
             **_show(bot, runs, locale),
@@ -178,7 +178,7 @@ async def post_version(request: OperatorRequest) -> Answer:
         key=("bot", number),
     )
     shown = {"version": _show_version(put.version), "warnings": _show_warnings(put.script)}
-    return answer_json({"bot": _show(put.bot, [], _locale(request)), **shown}, status=201)
+    return answer_json({"bot": _show(put.bot, [], locale_of(request)), **shown}, status=201)
 
 
 @post("/bots/{id:str}/publish", status_code=200)
@@ -215,7 +215,7 @@ async def get_runs(request: OperatorRequest) -> Answer:
     found = await web_of(request).database.read(
         _list_runs, _id(request), before=read_number(query, "before"), limit=limit + 1
     )
-    page, locale = found[:limit], _locale(request)
+    page, locale = found[:limit], locale_of(request)
     return answer_json(
         {
             "runs": [_show_run(run, locale) for run in page],
@@ -232,7 +232,7 @@ def _list_runs(tx: Transaction, bot_id: int, *, before: int | None, limit: int) 
 async def get_run(request: OperatorRequest) -> Answer:
     """One run, step by step, each line in words."""
     found = await web_of(request).database.read(bots.get_run, _id(request))
-    locale = _locale(request)
+    locale = locale_of(request)
     lines = [_show_line(line, locale) for line in found.lines]
     return answer_json({**_show_run(found.run, locale), "lines": lines})
 
@@ -401,7 +401,7 @@ async def _show_changed(request: OperatorRequest, number: int) -> Answer:
     web = web_of(request)
     await _reload(web)
     bot, _, runs = await web.database.read(_read_bot, number)
-    return answer_json(_show(bot, runs, _locale(request)))
+    return answer_json(_show(bot, runs, locale_of(request)))
 
 
 async def _reload(web: Web) -> None:
@@ -418,5 +418,6 @@ def _id(request: OperatorRequest) -> int:
     return read_id(request.path_params["id"])
 
 
-def _locale(request: OperatorRequest) -> str:
+def locale_of(request: OperatorRequest) -> str:
+    """The language in which notes and ends are said."""
     return pick_locale(request.headers.get("accept-language", ""))

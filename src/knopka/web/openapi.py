@@ -482,6 +482,14 @@ OPERATIONS: tuple[Operation, ...] = (
         access="operator",
     ),
     Operation(
+        "POST",
+        "/inbox/api/bots/play",
+        "Play a script without touching anything",
+        {200: _shape({"moments": _list(OBJECT), "waiting": _or_null(OBJECT), "ended": _or_null(ANY_TEXT)})},
+        _shape({"script": ANY_TEXT}, {"given": OBJECT, "events": _list(OBJECT)}),
+        access="operator",
+    ),
+    Operation(
         "GET",
         "/inbox/api/bots/{id}",
         "A bot with the script that it runs",

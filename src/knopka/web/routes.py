@@ -9,6 +9,7 @@ from litestar.types import ControllerRouterHandler
 
 from knopka.web import (
     auth,
+    bot_play,
     bots,
     channels,
     chat,
@@ -106,6 +107,7 @@ OPERATORS: Sequence[ControllerRouterHandler] = (
             bots.get_bots,
             bots.post_bot,
             bots.post_check,
+            bot_play.post_play,
             bots.get_bot,
             bots.patch_bot,
             bots.delete_bot,
