@@ -53,6 +53,10 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     ),
     "messages after": (conversations._MESSAGES_AFTER, PAGE | {"conversation_id": 1, "after_seq": 1}),
     "messages before": (conversations._MESSAGES_BEFORE, PAGE | {"conversation_id": 1, "before_seq": 1}),
+    "the list's last words change": (
+        conversations._CHANGE_LAST_TEXT,
+        {"account": 1, "of_id": 1, "of_seq": 1, "new_last_text": ""},
+    ),
     "messages with buttons": (conversations._WITH_BUTTONS, ACCOUNT | {"conversation_id": 1}),
     "a message by its key": (
         conversations._FIND_MESSAGE,

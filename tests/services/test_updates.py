@@ -236,6 +236,16 @@ async def test_an_edited_message_shows_its_new_text_and_a_deleted_one_its_mark(c
     assert (deleted.text, deleted.deleted_at is not None) == ("Привет", True)
 
 
+async def test_the_list_shows_the_last_words_as_they_were_changed(chat: Messengers) -> None:
+    await chat.write("Раз", message_id="m1")
+    await chat.write("Дав", message_id="m2")
+    await chat.take(chat.event(EventKind.BLOCKED))  # a line of ours is nobody's words
+    await chat.take(chat.event(EventKind.EDITED, message_id="m2", text="Два"))
+    await chat.take(chat.event(EventKind.EDITED, message_id="m1", text="Один"))
+    assert [message.text for message in await chat.messages() if message.text] == ["Один", "Два"]
+    assert (await chat.conversation()).last_text == "Два"
+
+
 async def test_an_edit_of_what_we_never_heard_is_a_message(chat: Messengers) -> None:
     await chat.take(chat.event(EventKind.EDITED, message_id="m1", text="Привет"))
     assert [message.text for message in await chat.messages()] == ["Привет"]

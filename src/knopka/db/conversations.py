@@ -753,6 +753,21 @@ _WITH_BUTTONS = Statement(
 _EDIT = Statement(
     update(messages).where(messages.c.id == bindparam("of_id")).values(changes("text", "edited_at"))
 )
+_CHANGE_LAST_TEXT = Statement(
+    update(conversations)
+    .where(
+        conversations.c.account_id == bindparam("account"),
+        conversations.c.id == bindparam("of_id"),
+        ~exists(
+            select(messages.c.id).where(
+                messages.c.conversation_id == conversations.c.id,
+                messages.c.seq > bindparam("of_seq"),
+                messages.c.direction != Direction.SYSTEM.value,
+            )
+        ),
+    )
+    .values(changes("last_text"))
+)
 _SET_WORDS_AT = Statement(
     update(messages).where(messages.c.id == bindparam("of_id")).values(changes("words_at"))
 )
@@ -799,6 +814,17 @@ def edit_message(tx: Transaction, message: Message, text: str, edited_at: dateti
     """The visitor's own word, changed; without a time, told anew and not changed by anybody."""
     at = None if edited_at is None else to_ms(edited_at)
     tx.run(_EDIT, of_id=message.id, new_text=text, new_edited_at=at)
+
+
+def change_last_text(tx: Transaction, held: Row, message: Message, text: str) -> None:
+    """Have the list show the words as they are now, if it shows those of this message."""
+    tx.run(
+        _CHANGE_LAST_TEXT,
+        account=held["account_id"],
+        of_id=held["id"],
+        of_seq=message.seq,
+        new_last_text=text[:EXCERPT],
+    )
 
 
 def set_words_at(tx: Transaction, message: Message, words_at: datetime) -> None:

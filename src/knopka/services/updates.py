@@ -462,6 +462,7 @@ class _Taker:
         if text and text != message.text:
             edited_at = message.edited_at if self._event.is_whole else self._now
             db_conversations.edit_message(self._tx, message, text, edited_at)
+            db_conversations.change_last_text(self._tx, held, message, text)
             self._publish(held, message.id)
 
     def _take_deletion(self) -> None:
