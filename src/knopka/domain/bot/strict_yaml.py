@@ -21,6 +21,7 @@ MAX_DEPTH = 32
 MAX_NODES = 50_000
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?")
+_HALF = re.compile("[\ud800-\udfff]")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -41,8 +42,8 @@ def read_yaml(body: bytes, *, max_bytes: int) -> Spot:
     except yaml.MarkedYAMLError as error:
         raise InvalidInput(_say(error)) from None
     except yaml.reader.ReaderError as error:
-        message = f"holds the character U+{ord(str(error.character)):04X}, which YAML does not allow"
-        raise InvalidInput(Fault("$", "not_yaml", message)) from None
+        message = f"holds the character U+{error.character:04X}, which YAML does not allow"
+        raise InvalidInput(Fault("$", "not_yaml", message, *_find_line(text, error.position))) from None
     return Spot(value, "$", node, Findings(Places(text, node)))
 
 
@@ -51,6 +52,10 @@ def _say(error: yaml.MarkedYAMLError) -> Fault:
     told = ", ".join(part for part in (error.context, error.problem) if part)
     line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
     return Fault("$", "not_yaml", f"not YAML: {told}", line, column)
+
+
+def _find_line(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 class _Reader:
@@ -95,6 +100,8 @@ class _Reader:
             case yaml.MappingStartEvent():
                 return self._entries(path, node, depth), node
             case _:
+                if _HALF.search(event.value):
+                    raise _refuse(event, path, "lone_surrogate", "holds half a character")
                 return _read_scalar(event), node
 
     def _items(self, path: str, node: Node, depth: int) -> list[Any]:
