@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from knopka.cli import store
+from knopka.cli import bot_play, store
 from knopka.cli.output import ID, json_option, print_json, print_line, print_table, say_time
 from knopka.db.clock import to_ms
 from knopka.db.database import Row
@@ -579,3 +579,6 @@ def _describe_run(told: BotRun) -> dict[str, Any]:
 
 def _describe_line(line: LogLine) -> dict[str, Any]:
     return {"seq": line.seq, "at": to_ms(line.at) // 1000, **line.line}
+
+
+bot.add_command(bot_play.test)

@@ -20,6 +20,7 @@ from knopka.domain.bot.effects import (
     Effect,
     LookUp,
     MoveLead,
+    Note,
     Say,
     SayElsewhere,
     SetSubscription,
@@ -580,9 +581,14 @@ class _Values:
 
 
 def steps_of(traces: Iterator[Trace] | list[Trace]) -> list[str]:
-    """The way through the script, in words such as `question 0`; a step is named once while it lasts."""
+    """The way through the script, in words such as `question 0`; a block is named once while it lasts.
+
+    One in which nothing ran is not on the way: the end itself is told behind the last handler.
+    """
     way: list[str] = []
     for trace in traces:
+        if trace.note is Note.ENDED:
+            continue
         place = f"{trace.block} {trace.step}"
         if not way or way[-1] != place:
             way.append(place)
