@@ -608,18 +608,22 @@ def test_a_handler_reads_what_the_one_before_it_wrote() -> None:
                 action("change_responsible_user", value=12),
                 action("set_tag", type=2, value="new"),
                 action("unset_tag", type=2, value="old"),
+                action("subscribe", type="user", value=12),
+                action("subscribe", type="group", value=7, entity_type=1),
+                action("unsubscribe", type="user", value=11),
                 show(
                     "{{lead.cf.7}} {{lead.price}} {{name}} {{lead.status_id}} {{lead.responsible_user_id}} "
-                    "{{lead.responsible}} {{lead.tags}}"
+                    "{{lead.responsible}} {{lead.tags}} {{lead.users_subscribers}} "
+                    "{{contact.groups_subscribers}}"
                 ),
             ]
         }
     ]
     store = {
         "lead.cf.7": "old", "lead.price": 50, "contact.name": "Ann", "lead.cf.9": 901, "user.12.name": "Oleg",
-        "lead.responsible.name": "Olga", "lead.tags": ["old", "vip"],
+        "lead.responsible.name": "Olga", "lead.tags": ["old", "vip"], "lead.users_subscribers": [10, 11],
     }  # fmt: skip
-    assert Play(script, store).start().said == ["new 100 Bea 901 12 Oleg vip, new"]
+    assert Play(script, store).start().said == ["new 100 Bea 901 12 Oleg vip, new 10, 12 7"]
 
 
 def test_an_addition_stands_behind_what_was_there() -> None:

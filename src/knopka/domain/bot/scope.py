@@ -9,7 +9,16 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from knopka.domain.bot import markers
-from knopka.domain.bot.effects import Assign, Effect, MoveLead, Note, Tag, Untag, WriteCard
+from knopka.domain.bot.effects import (
+    Assign,
+    Effect,
+    MoveLead,
+    Note,
+    SetSubscription,
+    Tag,
+    Untag,
+    WriteCard,
+)
 from knopka.domain.bot.markers import Json
 from knopka.domain.bot.patterns import MAX_TEXT, first_group
 from knopka.domain.bot.state import RunState
@@ -228,9 +237,15 @@ class Scope:
                 for card in _CARDS.values() if entity is None else (_CARDS[entity],):
                     self._written[card, "responsible_user_id"] = user_id
             case Tag(entity, value):
-                self._record_tags(entity, lambda tags: [*tags, value] if value not in tags else tags)
+                self._record_list(entity, "tags", lambda tags: _with(tags, value))
             case Untag(entity, values):
-                self._record_tags(entity, lambda tags: [tag for tag in tags if tag not in values])
+                self._record_list(entity, "tags", lambda tags: [tag for tag in tags if tag not in values])
+            case SetSubscription(True, "user" | "group" as kind, number, entity):
+                self._record_list(entity, f"{kind}s_subscribers", lambda known: _with(known, number))
+            case SetSubscription(False, "user" | "group" as kind, number, entity):
+                self._record_list(
+                    entity, f"{kind}s_subscribers", lambda known: [one for one in known if one != number]
+                )
             case _:
                 pass
 
@@ -238,10 +253,14 @@ class Scope:
         before = markers.as_text(self._find_stored(path)) if add else ""
         self._written[path] = f"{before}, {value}" if before else value
 
-    def _record_tags(self, entity: Entity, change: Callable[[list[Any]], list[Any]]) -> None:
-        path = (_CARDS[entity], "tags")
+    def _record_list(self, entity: Entity, name: str, change: Callable[[list[Any]], list[Any]]) -> None:
+        path = (_CARDS[entity], name)
         before = self._find_stored(path)
         self._written[path] = change(before if isinstance(before, list) else [])
+
+
+def _with(known: list[Any], new: Any) -> list[Any]:
+    return known if new in known else [*known, new]
 
 
 def _path_of(entity: Entity, target: int | str) -> tuple[str, ...]:
