@@ -587,7 +587,7 @@ def steps_of(traces: Iterator[Trace] | list[Trace]) -> list[str]:
     """
     way: list[str] = []
     for trace in traces:
-        if trace.note is Note.ENDED:
+        if trace.note in (Note.ENDED, Note.ALREADY_ENDED):
             continue
         place = f"{trace.block} {trace.step}"
         if not way or way[-1] != place:
