@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell
+from tests.services.bot_story import show
 
 PAGE = Path(__file__).parents[2] / "docs" / "bot-cases.md"
 Put = Callable[[str, str | bytes], Path]
@@ -144,3 +145,145 @@ def test_cases_are_needed(bare: Shell, put: Put) -> None:
     refused = bare("bot", "test", put("s.json", example("json")))
     assert refused.code == 2
     assert "CASES" in refused.err
+
+
+# --- play
+
+
+TALK = "Green\n\n/back\n/wait 20 min\n2\nmy number is 020 7946 0958\nanybody?\n"
+
+
+def test_a_talk_is_read_from_standard_input_and_shown_without_any_store(bare: Shell, put: Put) -> None:
+    script = put("s.json", example("json"))
+    given = ("--bot-params", "{username: Ivan}", "--region", "GB", "--time", "2026-03-07T12:00:00")
+    talked = bare("bot", "play", script, *given, "--lead", '{"tags": ["old"]}', stdin=TALK)
+    assert (talked.code, talked.err) == (0, "")
+    assert talked.out == (
+        "Bot: Hello, Ivan! Which tea? [Green] [Black]\n"
+        "  The bot waits (answer, until 2026-03-07 12:15:00Z).\n"
+        "Visitor: Green\n"
+        "Bot: Which number may we call?\n"
+        "  * lead.decision: accepted\n"
+        "  * lead.cf.223461: Green\n"
+        "  The bot waits (answer).\n"
+        "  The bot waits (answer, until 2026-03-07 12:15:00Z).\n"
+        "  [2026-03-07 12:20:00Z]\n"
+        "Bot: Are you still there?\n"
+        "  The bot waits (answer).\n"
+        "Visitor: 2\n"
+        "Bot: Which number may we call?\n"
+        "  * lead.decision: accepted\n"
+        "  * lead.cf.223461: Black\n"
+        "  The bot waits (answer).\n"
+        "Visitor: my number is 020 7946 0958\n"
+        "Bot: Thank you!\n"
+        "  * lead.tags: old, tea bot\n"
+        "  * lead.status_id: 143001\n"
+        "  * contact.cf.PHONE: +442079460958\n"
+        "  * a note on the lead: Likes Black.\n"
+        "  The script came to its end.\n"
+        "Visitor: anybody?\n"
+        "  The script came to its end.\n"
+        "The way was: question 0, answer 0, question 1, answer 1\n"
+    )
+    assert not bare.store.exists()
+
+
+def test_a_talk_for_machines_has_one_line_for_each_thing_that_happens(bare: Shell, put: Put) -> None:
+    talked = bare("bot", "play", put("s.json", example("json")), "--json", stdin="Green\n/end\n/quit\nlost\n")
+    steps = [json.loads(line) for line in talked.out.splitlines()]
+    assert [[line["who"] for line in step["lines"]] for step in steps] == [["bot"], ["visitor", "bot"], []]
+    assert [(step["waits"], step["ended"]) for step in steps] == [
+        ("answer", None),
+        ("answer", None),
+        (None, "operator"),
+    ]
+    assert steps[1]["steps"] == ["question 0", "answer 0", "question 1"]
+    assert (steps[1]["lead"]["cf"], steps[1]["lead"]["decision"]) == ({"223461": "Green"}, "accepted")
+
+
+CALLS = """[{"question": [{"handler": "knopka_http", "params": {"url": "https://stock.example/",
+  "result": [{"handler": "show", "params": {"type": "text", "value": "{{json.left}} left"}}],
+  "error": [{"handler": "show", "params": {"type": "text", "value": "Nobody knows"}}]}}]}]"""
+
+
+def test_a_called_address_is_answered_by_the_author(bare: Shell, put: Put) -> None:
+    script = put("s.json", CALLS)
+    talked = bare("bot", "play", script, stdin='/answer {"left": 3}\n/back\n/fail status_500\n/log\n')
+    assert "The bot calls GET https://stock.example/: give /answer JSON or /fail ERROR." in talked.out
+    assert "Bot: 3 left\n" in talked.out
+    assert "Bot: Nobody knows\n" in talked.out
+    assert "The call failed. (status_500)" in talked.out
+
+
+def test_the_other_things_that_can_happen_have_their_commands(bare: Shell, put: Put) -> None:
+    script = put("s.json", answering("{{bot_params.a}}"))
+    said = "/help\n/set {a: 5}\n/say /slash\n/back\n/lose chat_gone\n"
+    talked = bare("bot", "play", script, stdin=said)
+    assert talked.code == 0
+    assert "/wait TIME" in talked.out
+    assert "Visitor: /slash\nBot: 5\n" in talked.out
+    assert "The visitor has left the chat." in talked.out
+
+
+def answering(text: str) -> str:
+    return json.dumps([{"question": [show("Hi")], "answer": [show(text)]}])
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/press Blue", "/press: there is no button 'Blue': Green, Black"),
+        ("/press 7", "/press: there is no button 7: Green, Black"),
+        ("/answer {}", "/answer: The bot waits for no answer of an address."),
+        ("/answer {", "not YAML"),
+        ("/wait soon", "/wait: a time must stand here, such as 90s"),
+        ("/set [1]", "/set"),
+        ("/end me", "/end: only an operator"),
+        ("/hop", "/hop: these are known: /say, /press"),
+        ("/back", "There is nothing to take back"),
+        ("x" * 10_001, "at most 10000 characters"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_line_that_cannot_happen_ends_a_talk_from_a_pipe(
+    bare: Shell, put: Put, line: str, told: str, options: tuple[str, ...]
+) -> None:
+    refused = bare("bot", "play", put("s.json", example("json")), *options, stdin=f"{line}\nGreen\n")
+    assert refused.code in (1, 2)
+    assert told in refused.err
+    assert "Green" not in refused.err or "Blue" in refused.err or "7" in refused.err
+    assert "number" not in refused.out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--lead", "{nmae: x}"), "$.lead: nmae is not read here: did you mean name?"),
+        (("--contact", "["), "--contact, line 1, column 2: not YAML"),
+        (("--bot-params", "[1]"), "$.bot_params: this must be an object"),
+        (("--channel", "fax"), "$.channel: this must be one of"),
+        (("--region", "Britain"), "$.region: a country has two letters"),
+        (("--seed", "x"), "--seed"),
+        (("--time", "noon"), "--time"),
+    ],
+)
+def test_what_is_given_wrongly_is_refused(bare: Shell, put: Put, options: tuple[str, ...], told: str) -> None:
+    script = put("s.json", example("json"))
+    refused = bare("bot", "play", script, *options)
+    assert (refused.code, refused.out) == (2, "")
+    assert told in refused.err
+
+
+def test_a_script_that_cannot_be_run_is_not_played(bare: Shell, put: Put) -> None:
+    refused = bare("bot", "play", put("s.json", "[]"), stdin="Hi\n")
+    assert (refused.code, refused.out) == (2, "")
+    assert "the script has no steps" in refused.err
+
+
+def test_what_is_said_in_a_talk_obeys_no_terminal(bare: Shell, put: Put) -> None:
+    script = put("s.json", answering("{{message_text}}"))
+    for options in ((), ("--json",)):
+        talked = bare("bot", "play", script, *options, stdin="\x1b]0;gone\x07\u202etxet\n")
+        assert "\x1b" not in talked.out
+        assert "\u202e" not in talked.out

@@ -581,4 +581,5 @@ def _describe_line(line: LogLine) -> dict[str, Any]:
     return {"seq": line.seq, "at": to_ms(line.at) // 1000, **line.line}
 
 
-bot.add_command(bot_play.test)
+for tried in (bot_play.test, bot_play.play):
+    bot.add_command(tried)
