@@ -105,10 +105,23 @@ def test_a_script_that_cannot_be_run_is_refused_with_its_place_and_leaves_nothin
             [{"answer": [handler("buttons"), {"handler": "buttons", "params": [{"regex": "/(?<=a)b/"}]}]}],
             "$[0].answer[1].params[0].regex",
         ),
+        (
+            [{"answer": [{"handler": "buttons", "params": [{"regex": "/(a{1,1000}){1,1000}/"}]}]}],
+            "$[0].answer[0].params[0].regex",
+        ),
         (b"\xff\xfe", "$"),
         (b"", "line 1, column 1"),
     ],
-    ids=["too-large", "broken-json", "unknown-handler", "goto-nowhere", "look-behind", "no-utf8", "empty"],
+    ids=[
+        "too-large",
+        "broken-json",
+        "unknown-handler",
+        "goto-nowhere",
+        "look-behind",
+        "regex-bomb",
+        "no-utf8",
+        "empty",
+    ],
 )
 def test_a_check_names_every_fault_with_its_place(bare: Shell, file: File, script: Any, place: str) -> None:
     checked = bare("bot", "check", file(script))

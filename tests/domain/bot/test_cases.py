@@ -190,6 +190,8 @@ def test_a_bot_that_goes_round_in_circles_ends() -> None:
         ("- name: [x]\n  expect: {bot: []}", "$[0].name", 1, "not_a_text"),
         ("- expect:\n    bots: []", "$[0].expect.bots", 2, "unknown_key"),
         ("- expect: {}", "$[0].expect", 1, "nothing_expected"),
+        ("- expect: {contact: {}}", "$[0].expect", 1, "nothing_expected"),
+        ("- expect: {lead: {fields: {}}}", "$[0].expect", 1, "nothing_expected"),
         ("- expect:\n    bot: [{a: 1}]", "$[0].expect.bot[0]", 2, "not_a_text"),
         ("- expect:\n    ended: sometime", "$[0].expect.ended", 2, "unknown_value"),
         ("- expect:\n    lead: {colour: red}", "$[0].expect.lead.colour", 2, "unknown_key"),

@@ -251,7 +251,7 @@ _EXPECT = (*_LISTS, "ended", "waits", *_OF_CARDS)
 def _read_expected(spot: Spot) -> Iterator[Expected]:
     if not refuse_unknown(spot, _EXPECT):
         return
-    if not spot.value:
+    if not any(map(_names_something, spot.value.values() if spot.value else ())):
         spot.refuse("nothing_expected", f"nothing is compared here: name one of {', '.join(_EXPECT)}")
     for key, below in spot.entries():
         match key:
@@ -267,6 +267,11 @@ def _read_expected(spot: Spot) -> Iterator[Expected]:
                 yield _read_lines((key,), below)
             case _:  # refused already
                 pass
+
+
+def _names_something(value: Json) -> bool:
+    """An object without any value in it, however deep, leaves nothing to compare."""
+    return any(map(_names_something, value.values())) if isinstance(value, dict) else True
 
 
 def _read_expected_card(card: str, spot: Spot) -> Iterator[Expected]:
