@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from knopka.domain.bot.cases import Case, parse_cases
+from knopka.domain.bot.cases import MAX_CASES_BYTES, Case, parse_cases
+from knopka.domain.bot.strict_yaml import read_yaml
 
 PAGE = Path(__file__).parent.parent / "docs" / "salesbot.md"
 _EXAMPLE = re.compile(r"^```json\n(.*?)^```\n```(yaml|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -24,6 +25,8 @@ class Example:
     """The heading that it stands under, and its line."""
     script: bytes
     cases: tuple[Case, ...] = ()
+    turns: tuple[tuple[Any, ...], ...] = ()
+    """What happens in each case, as the page has it: a text, or an object with one key."""
     told: tuple[str, ...] = ()
     """Codes of the warnings or faults, in the order of their places."""
 
@@ -40,7 +43,9 @@ def _read(page: str) -> Iterator[Example]:
         name = f"{heading}, line {page.count(chr(10), 0, found.start()) + 1}"
         whole = _complete(script)
         if language == "yaml":
-            yield Example(name, whole, cases=parse_cases(beside.encode()))
+            body = beside.encode()
+            turns = (tuple(case.get("say", ())) for case in read_yaml(body, max_bytes=MAX_CASES_BYTES).value)
+            yield Example(name, whole, cases=parse_cases(body), turns=tuple(turns))
         else:
             yield Example(name, whole, told=tuple(beside.strip().split(", ")))
 
