@@ -9,7 +9,7 @@
  */
 import type { Diagram, DiagramArrow, DiagramNode } from "../api/bot-script";
 
-export const WIDTH = 208;
+export const WIDTH = 216;
 const HEAD = 34;
 const TEXT = 38;
 const CHIPS = 26;
