@@ -72,7 +72,9 @@ class Moody(Toy):
     has_sent: asyncio.Event = field(default_factory=asyncio.Event)
     profiles: list[Exception] = field(default_factory=list)
     """What the next questions for a profile fail with."""
-    polls: list[Exception] = field(default_factory=list)
+    polls: list[Exception | Polled] = field(default_factory=list)
+    """What the questions for news come to; the last one stays."""
+    on_poll: Callable[[], None] = lambda: None
     polled: int = 0
     on_read: Callable[[str], Any] | None = None
     """What happens while the person is told how far he was read."""
@@ -105,7 +107,11 @@ class Moody(Toy):
 
     async def poll(self, cursor: str) -> Polled:
         self.polled += 1
-        raise self.polls[0]
+        self.on_poll()
+        came = self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
+        if isinstance(came, Exception):
+            raise came
+        return came
 
 
 class Post:
@@ -290,6 +296,43 @@ async def test_a_platform_that_is_away_is_polled_each_minute_and_a_broken_channe
     assert post.toy.polled == asked
     await post.pass_time(2 * MINUTE)
     assert post.toy.polled == asked + 1
+
+
+async def test_polling_goes_on_where_memory_does_not_know_the_channel_yet(post: Post) -> None:
+    """A worker beside the server may take up the first poll before it has heard of the channel."""
+    setup = replace(post.chat.setup, is_polling=True)
+    await post.story.write(lambda tx, *, now: db_channels.update_channel(tx, ACCOUNT, setup, now))
+    await post.story.write(lambda tx, *, now: channels.start_polling(tx, setup, tx.now))
+    await post.work()
+    assert post.toy.polled == 0
+    await post.reload()
+    knows = post.story.catalog
+    post.toy.polls = [Polled((), "7"), Retryable("away")]
+    post.toy.on_poll = lambda: setattr(post.story, "catalog", replace(knows, channels={}))
+    await post.pass_time(MINUTE)
+    assert post.toy.polled == 1
+    assert await post.database.read(db_channels.find_cursor, setup.id) == "7"
+    post.story.catalog = knows
+    await post.pass_time(MINUTE)
+    assert post.toy.polled == 2
+    assert await post.database.read(list_dead_letters, ACCOUNT) == []
+
+
+@pytest.mark.parametrize(("is_enabled", "is_polling"), [(False, True), (True, False)])
+async def test_what_was_polled_is_kept_and_nothing_more_is_once_that_is_over(
+    post: Post, *, is_enabled: bool, is_polling: bool
+) -> None:
+    setup = replace(post.chat.setup, is_polling=True)
+    await post.story.write(lambda tx, *, now: db_channels.update_channel(tx, ACCOUNT, setup, now))
+    await post.reload()
+    await post.story.write(lambda tx, *, now: channels.start_polling(tx, setup, tx.now))
+    over = replace(setup, is_enabled=is_enabled, is_polling=is_polling)
+    await post.story.write(lambda tx, *, now: db_channels.update_channel(tx, ACCOUNT, over, now))
+    post.toy.polls = [Polled((), "7")]
+    await post.work()
+    assert await post.database.read(db_channels.find_cursor, setup.id) == "7"
+    await post.pass_time(15 * MINUTE)
+    assert post.toy.polled == 1
 
 
 # --- One channel that is stuck.

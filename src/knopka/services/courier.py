@@ -90,6 +90,8 @@ PART_PAUSE = 5.0
 """Seconds after which a part looks again whether the one before it has gone."""
 LONGEST_POLL_PAUSE = timedelta(seconds=60)
 """What a platform that was away has kept for us is not left there longer than this."""
+POLL_UNKNOWN_AFTER = timedelta(seconds=5)
+"""When a channel is polled that the store knows, and memory does not yet."""
 LONGEST_HOLD = 5.0
 """How long one refusal for too many calls holds back the whole channel; most are about one chat alone."""
 DELIVERIES_AT_ONCE = 12
@@ -377,9 +379,13 @@ class Courier:
     # --- Polling, where no webhook reaches us.
 
     async def poll(self, payload: Mapping[str, Any], _job: Job) -> tuple[str, list[ChannelEvent]] | None:
-        """Ask for news and wait for them: a job of `poll_kind`. None when there is no need any more."""
-        setup, channel = self._find(payload["channel"])
-        if not setup.is_polling or not isinstance(channel, PollingChannel):
+        """Ask for news and wait for them: a job of `poll_kind`. None for what is no channel to be asked, as
+        far as memory knows."""
+        setup = self._catalog().channels.get(ChannelId(payload["channel"]))
+        channel = self._channels.find(payload["channel"])
+        if setup is None or channel is None or not setup.is_polling:
+            return None
+        if not isinstance(channel, PollingChannel):
             return None
         cursor = await self._database.read(db_channels.find_cursor, setup.id)
         try:
@@ -397,14 +403,21 @@ class Courier:
         *,
         now: datetime,
     ) -> None:
-        """Keep what came together with the place where to go on, and go on."""
-        setup = self._catalog().channels.get(payload["channel"])
-        if result is None or setup is None:
+        """Keep what came together with the place where to go on, and go on.
+
+        As the store says: memory may be a moment old, and a poll that is not
+        promised again would be missed for long.
+        """
+        setup = _find_stored(tx, payload["channel"])
+        if setup is None:
+            return
+        if result is None:
+            _poll_after(tx, setup, payload, POLL_UNKNOWN_AFTER, now)
             return
         cursor, came = result
         accept_updates(tx, setup, came, now=now)
         db_channels.set_cursor(tx, ACCOUNT, setup.id, cursor)
-        if not has_job(tx, ACCOUNT, poll_key(setup.id)):
+        if _is_polled(setup) and not has_job(tx, ACCOUNT, poll_key(setup.id)):
             insert_job(tx, ACCOUNT, poll_key(setup.id), share_of(poll_kind(setup.kind), setup.id), payload)
 
 
@@ -497,13 +510,28 @@ def _note_dead_errand(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, 
 
 def _poll_later(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
     """However long a platform is away, it is asked again."""
-    channel_id = payload["channel"]
-    setups = {setup.id: setup for setup in db_channels.list_channels(tx, ACCOUNT)}
-    setup = setups.get(channel_id)
-    if setup is not None and setup.is_polling and setup.is_enabled:
+    setup = _find_stored(tx, payload["channel"])
+    if setup is not None:
+        _poll_after(tx, setup, payload, LONGEST_POLL_PAUSE, now)
+
+
+def _poll_after(
+    tx: Transaction, setup: ChannelSetup, payload: Mapping[str, Any], pause: timedelta, now: datetime
+) -> None:
+    """Have the channel asked for news then, if it is one to be asked."""
+    if _is_polled(setup):
         is_broken = setup.state is ChannelState.BROKEN
-        at = now + (CHECK_BROKEN_EVERY if is_broken else LONGEST_POLL_PAUSE)
+        at = now + (CHECK_BROKEN_EVERY if is_broken else pause)
         set_timer(tx, ACCOUNT, share_of(poll_kind(setup.kind), setup.id), poll_key(setup.id), payload, at)
+
+
+def _is_polled(setup: ChannelSetup) -> bool:
+    return setup.is_enabled and setup.is_polling
+
+
+def _find_stored(tx: Transaction, channel_id: int) -> ChannelSetup | None:
+    """The channel as it stands in the store."""
+    return next((setup for setup in db_channels.list_channels(tx, ACCOUNT) if setup.id == channel_id), None)
 
 
 def _check_later(tx: Transaction, payload: Mapping[str, Any], end: JobEnd, *, now: datetime) -> None:
