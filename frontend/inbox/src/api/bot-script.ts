@@ -1,6 +1,7 @@
 /** Checking a script and playing it: nothing is kept, and nothing is sent. */
 import type { ScriptRemark, WaitKind } from "./bots";
 import { post } from "./http";
+import type { Entity } from "./shapes";
 
 /** Why an arrow is gone; `text` is the answer or the pattern. */
 export interface ArrowLabel {
@@ -55,8 +56,6 @@ export interface PlayLine {
   buttons: { label: string; url: string | null }[];
   quick_replies: string[];
 }
-
-type Entity = "contact" | "lead";
 
 /** What was done to the cards and to the conversation. */
 export type Change =

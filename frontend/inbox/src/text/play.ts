@@ -1,5 +1,6 @@
 /** What a dry run is given, from the fields of its form, and what it did in words. */
 import type { Change } from "../api/bot-script";
+import type { Entity } from "../api/shapes";
 import type { BotScriptWords } from "../words/bots-script.en";
 
 export interface GivenForm {
@@ -72,7 +73,7 @@ export function fieldOf(path: string): keyof GivenForm | null {
 
 export function sayChange(change: Change, words: BotScriptWords["play"]): string {
   const say = words.change;
-  const of = (entity: "contact" | "lead"): string => words.entities[entity];
+  const of = (entity: Entity): string => words.entities[entity];
   switch (change.what) {
     case "write_card": {
       const target = words.targets[String(change.target)] ?? words.field(change.target);

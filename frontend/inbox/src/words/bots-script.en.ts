@@ -126,7 +126,7 @@ export const en = {
     saw: "saw",
     empty: "empty",
     line: (n: number) => `line ${n}`,
-    entities: { contact: "contact", lead: "lead" },
+    entities: { contacts: "contact", leads: "lead" },
     targets: { name: "name", price: "budget", PHONE: "phone", EMAIL: "e-mail" } as Record<string, string>,
     field: (id: number | string) => `field ${id}`,
     change: {

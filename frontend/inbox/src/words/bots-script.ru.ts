@@ -89,7 +89,7 @@ export const ru: BotScriptWords = {
     opening: "Что посетитель написал сначала",
     more: "Прочее в формате JSON: contact, lead, others, region, seed …",
     start: "Начать",
-    again: "Начать заново",
+    again: "Заново",
     back: "Шаг назад",
     badJson: (what) => `Это не JSON: ${what}`,
     notObject: "Здесь должен быть объект: { … }",
@@ -129,7 +129,7 @@ export const ru: BotScriptWords = {
     saw: "увидел",
     empty: "пусто",
     line: (n) => `строка ${n}`,
-    entities: { contact: "контакт", lead: "сделка" },
+    entities: { contacts: "контакт", leads: "сделка" },
     targets: { name: "имя", price: "бюджет", PHONE: "телефон", EMAIL: "почта" },
     field: (id) => `поле ${id}`,
     change: {
