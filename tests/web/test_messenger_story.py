@@ -188,12 +188,25 @@ def _add_fields(tx: Any, *, now: Any) -> None:
 
 
 @pytest.fixture(params=KINDS, ids=str)
-async def stage(request: pytest.FixtureRequest, sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with staged(request.param, sqlite_url, tmp_path) as opened:
+def kind(request: pytest.FixtureRequest) -> ChannelKind:
+    found: ChannelKind = request.param
+    return found
+
+
+@pytest.fixture
+async def stage(kind: ChannelKind, sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with staged(kind, sqlite_url, tmp_path) as opened:
         yield opened
 
 
-async def test_the_visit_is_carried_along_and_the_answer_comes_back(stage: Stage) -> None:
+async def test_the_visit_is_carried_along_and_the_answer_comes_back(
+    kind: ChannelKind, store_url: str, tmp_path: Path
+) -> None:
+    async with staged(kind, store_url, tmp_path) as stage:
+        await _carry_a_visit_along_and_answer(stage)
+
+
+async def _carry_a_visit_along_and_answer(stage: Stage) -> None:
     await stage.server.post_meta(EXAMPLE)
     await stage.announce()
     chat = await stage.open_link()
