@@ -14,7 +14,7 @@ from knopka.domain.messaging import EventKind
 from knopka.domain.meta import Entity
 from knopka.services import bot_steps
 from tests.services.bot_story import BotStory, act, goto, handler, show
-from tests.services.story import HOUR, Story
+from tests.services.story import CITY, HOUR, Story
 from tests.services.toy import Messengers
 
 pytestmark = pytest.mark.anyio
@@ -61,6 +61,28 @@ async def test_pressing_start_in_a_messenger_is_a_first_word_and_no_answer(desk:
     await desk.people.start(None)
     await desk.talk.work()
     assert await desk.talk.said() == ["Кофе или чай?"]
+
+
+async def test_what_the_link_carried_is_written_on_the_card(desk: Desk) -> None:
+    places = ["lead.tags", "", f"lead.custom_fields.{CITY}"]
+    split = handler("meta", delimiter="__", values=places)
+    await desk.talk.add([{"question": [split, show("Откуда?")], "answer": [split]}], FIRST)
+    await desk.people.take(desk.people.event(EventKind.OPENED, start="promo__42__Казань"))
+    await desk.talk.work()
+    lead_id = (await desk.talk.run()).lead_id
+    assert lead_id is not None
+    assert (await desk.talk.tags(), await desk.talk.story.fields(lead_id)) == (["promo"], {CITY: "Казань"})
+    await desk.write("Отсюда", start="sale____Тверь")
+    assert (await desk.talk.tags(), await desk.talk.story.fields(lead_id)) == (
+        ["promo", "sale"], {CITY: "Тверь"},
+    )  # fmt: skip
+
+
+async def test_a_link_that_a_messenger_names_again_and_again_is_one_line(desk: Desk) -> None:
+    for text in ("Раз", "Два"):
+        await desk.write(text, start="promo")
+    lines = [message.event for message in await desk.talk.messages() if message.event is not None]
+    assert lines == [{"kind": "opened", "page_url": "", "page_title": "", "start": "promo"}]
 
 
 @pytest.mark.parametrize("is_told_in_time", [True, False])

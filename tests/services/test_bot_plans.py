@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from knopka.db import bot_cards, bots, retention, tags
+from knopka.db import bot_cards, bots, conversations, retention, tags
 from knopka.db.statement import Statement
 from knopka.domain.meta import Entity
 from tests.plans import explain, walks_a_table
@@ -28,6 +28,7 @@ STATEMENTS: dict[str, tuple[Statement, dict[str, Any]]] = {
     "talks of a bot": (bots._WITH_RUN_OF_BOT, PAGE | {"bot_id": 1}),
     "a lead's newest conversation": (bots._LATEST_OF_LEAD, PAGE | {"lead_id": 1}),
     "a slice of a schedule": (bots._SCHEDULED, ACCOUNT | {"after": 0, "until": 500}),
+    "how a person came": (conversations._LINES, ACCOUNT | {"conversation_id": 1}),
     "tags of a card": (tags._LIST, ACCOUNT | {"entity": "leads", "entity_id": 1}),
     "tags of cards": (tags._LIST_OF, ACCOUNT | {"entity": "leads", "entity_ids": [1, 2]}),
     "names of the newest cards": (bot_cards._NAMED[Entity.CONTACT], ACCOUNT | {"after": 9}),

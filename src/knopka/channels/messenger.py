@@ -49,7 +49,6 @@ from knopka.domain.messaging import (
     ChannelEvent,
     ChannelKind,
     DeepLink,
-    EntryToken,
     EventKind,
     Finding,
     HttpReply,
@@ -64,6 +63,7 @@ from knopka.domain.messaging import (
     Window,
     WindowKind,
     parse_entry_token,
+    read_start,
 )
 
 VERSION = "v26.0"
@@ -496,7 +496,7 @@ def _read_item(item: dict[str, Any]) -> ChannelEvent:
             return _read_postback(item, postback)
         case {"referral": dict(referral)}:
             event = _event(item, EventKind.OPENED, _name(item, "referral", get_text(referral, "ref")))
-            return replace(event, code=_read_code(item))
+            return _with_brought(event, item)
         case {"delivery": dict(marks)}:
             return _read_marks(item, EventKind.DELIVERED, marks)
         case {"read": dict(marks)}:
@@ -541,8 +541,10 @@ def _name_said(item: dict[str, Any], said: Mapping[str, Any]) -> str:
     return f"mid:{mid}" if mid else _name(item, "said", "|".join([*words, get_text(said, "referral", "ref")]))
 
 
-def _read_code(item: Mapping[str, Any]) -> EntryToken | None:
-    return parse_entry_token(get_text(item, "referral", "ref"))
+def _with_brought(event: ChannelEvent, item: Mapping[str, Any]) -> ChannelEvent:
+    """The event with what the link carried that led here."""
+    brought = get_text(item, "referral", "ref")
+    return replace(event, code=parse_entry_token(brought), start=read_start(brought))
 
 
 def _read_message(item: dict[str, Any], message: dict[str, Any]) -> ChannelEvent:
@@ -554,9 +556,9 @@ def _read_message(item: dict[str, Any], message: dict[str, Any]) -> ChannelEvent
     text = get_text(message, "text")
     if not (text or attachments or payload):
         return _other(item)
+    event = _event(item, EventKind.MESSAGE, _name_said(item, message), message)
     return replace(
-        _event(item, EventKind.MESSAGE, _name_said(item, message), message),
-        code=_read_code(message),
+        _with_brought(event, message),
         text=text,
         attachments=attachments,
         reply_to=get_text(message, "reply_to", "mid"),
@@ -593,7 +595,7 @@ def _read_postback(item: dict[str, Any], postback: dict[str, Any]) -> ChannelEve
     payload = get_text(postback, "payload")
     if payload == GET_STARTED or get_dict(postback, "referral"):
         event = _event(item, EventKind.OPENED, _name_said(item, postback), postback)
-        return replace(event, code=_read_code(postback))
+        return _with_brought(event, postback)
     event = _event(item, EventKind.CALLBACK, _name_said(item, postback), postback)
     return replace(event, text=get_text(postback, "title"), payload=payload)
 

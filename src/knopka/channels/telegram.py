@@ -47,7 +47,6 @@ from knopka.domain.messaging import (
     ChannelEvent,
     ChannelKind,
     DeepLink,
-    EntryToken,
     EventKind,
     Finding,
     Form,
@@ -62,6 +61,7 @@ from knopka.domain.messaging import (
     SentMessage,
     SetupReport,
     parse_entry_token,
+    read_start,
 )
 
 UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
@@ -326,14 +326,15 @@ def _read_message(update: Mapping[str, Any], message: Mapping[str, Any]) -> Chan
     if not text and not attachments:
         return _other(update)
     start = _START.fullmatch(get_text(message, "text"))
-    code: EntryToken | None = parse_entry_token(start[1] or "") if start else None
+    brought = (start[1] or "") if start else ""
     return ChannelEvent(
         kind=EventKind.OPENED if start else EventKind.MESSAGE,
         event_id=f"message:{chat_id}:{message_id}",
         chat_id=chat_id,
         user_id=get_text(message, "from", "id"),
         at=_moment(message),
-        code=code,
+        code=parse_entry_token(brought),
+        start=read_start(brought),
         text="" if start else text,
         attachments=attachments,
         message_id=message_id,

@@ -61,6 +61,7 @@ from knopka.domain.messaging import (
     Window,
     WindowKind,
     parse_entry_token,
+    read_start,
 )
 
 EVENTS = ("delivered", "seen", "failed", "subscribed", "unsubscribed", "conversation_started")
@@ -432,8 +433,13 @@ def _of_person(kind: EventKind, event: dict[str, Any], person: dict[str, Any]) -
 def _read_opened(event: dict[str, Any]) -> ChannelEvent:
     """A press on the link, the first or any other: `subscribed` tells whether we may write already."""
     opened = _of_person(EventKind.OPENED, event, get_dict(event, "user"))
-    code = parse_entry_token(get_text(event, "context"))
-    return replace(opened, code=code, may_answer=event.get("subscribed") is True)
+    context = get_text(event, "context")
+    return replace(
+        opened,
+        code=parse_entry_token(context),
+        start=read_start(context),
+        may_answer=event.get("subscribed") is True,
+    )
 
 
 def _read_message(event: dict[str, Any]) -> ChannelEvent:

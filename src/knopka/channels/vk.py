@@ -60,6 +60,7 @@ from knopka.domain.messaging import (
     SentMessage,
     SetupReport,
     parse_entry_token,
+    read_start,
 )
 
 VERSION = "5.199"
@@ -184,7 +185,8 @@ class VK:
             return _event(sent, raw, EventKind.OTHER, "")
         if kind is EventKind.MESSAGE and get_number(message, "out") == 1:
             kind = EventKind.ECHO
-        code = parse_entry_token(get_text(message, "ref"))
+        brought = get_text(message, "ref") if kind is EventKind.MESSAGE else ""
+        code = parse_entry_token(brought)
         payload = _read_payload(get_text(message, "payload"))
         if kind is EventKind.MESSAGE and _is_start(message):
             kind = EventKind.OPENED
@@ -201,7 +203,8 @@ class VK:
             identity=_identity(sent, message, kind),
             user_id=get_text(message, "from_id"),
             at=_moment(message),
-            code=code if kind in (EventKind.MESSAGE, EventKind.OPENED) else None,
+            code=code,
+            start=read_start(brought),
             text="" if kind is EventKind.OPENED else text,
             attachments=attachments,
             message_id=_number(message),

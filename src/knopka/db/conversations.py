@@ -51,6 +51,9 @@ EXCERPT = 200
 MOST_WITH_BUTTONS = 200
 """Messages with buttons among which a pressed one is looked for: as many as one run of a bot may send."""
 
+MOST_LINES = 50
+"""Lines of ours among which the newest link is looked for by which the person came."""
+
 _OF_ACCOUNT = and_(
     conversations.c.account_id == bindparam("account_id"), conversations.c.id == bindparam("conversation_id")
 )
@@ -750,6 +753,16 @@ _GET_MESSAGE = Statement(_MESSAGES.where(messages.c.id == bindparam("message_id"
 _WITH_BUTTONS = Statement(
     _MESSAGES.where(messages.c.buttons.is_not(None)).order_by(messages.c.seq.desc()).limit(MOST_WITH_BUTTONS)
 )
+_LINES = Statement(
+    select(messages.c.event)
+    .where(
+        messages.c.account_id == bindparam("account_id"),
+        messages.c.conversation_id == bindparam("conversation_id"),
+        messages.c.event.is_not(None),
+    )
+    .order_by(messages.c.seq.desc())
+    .limit(MOST_LINES)
+)
 _EDIT = Statement(
     update(messages).where(messages.c.id == bindparam("of_id")).values(changes("text", "edited_at"))
 )
@@ -802,6 +815,13 @@ def find_message_by_id(tx: Transaction, held: Row, message_id: int) -> Message |
         _GET_MESSAGE, account_id=held["account_id"], conversation_id=held["id"], message_id=message_id
     )
     return None if row is None else _messages(tx, held, [row])[0]
+
+
+def find_start(tx: Transaction, held: Row) -> str:
+    """What the newest link carried by which the person came here; empty when none did."""
+    rows = tx.rows(_LINES, account_id=held["account_id"], conversation_id=held["id"])
+    told = (json.loads(row["event"]).get("start", "") for row in rows)
+    return next((str(start) for start in told if start), "")
 
 
 def list_with_buttons(tx: Transaction, held: Row) -> list[Message]:

@@ -37,6 +37,7 @@ def bound_event(event: ChannelEvent) -> ChannelEvent:
         message_id=_id(event.message_id),
         message_ids=tuple(filter(None, map(_id, event.message_ids[:MOST_IDS]))),
         reply_to=_id(event.reply_to),
+        start=event.start if _is_plain(event.start, MOST_PAYLOAD) else "",
         payload=event.payload if _is_plain(event.payload, MOST_PAYLOAD) else "",
         echo_mark=_id(event.echo_mark),
         begins=tuple(filter(None, map(_id, event.begins[:MOST_IDS]))),

@@ -150,6 +150,8 @@ class ChannelEvent:
     user_id: str = ""
     code: EntryToken | None = None
     """The link code, when something of its form was brought."""
+    start: str = ""
+    """What a link of somebody's own carried in the code's place."""
     text: str = ""
     attachments: tuple[InAttachment, ...] = ()
     message_id: str = ""
@@ -455,6 +457,11 @@ class Channels(Protocol):
 def parse_entry_token(text: str) -> EntryToken | None:
     """The link code, if the text is one; anything else that a link may carry is foreign."""
     return EntryToken(text) if _ENTRY_TOKEN.fullmatch(text) else None
+
+
+def read_start(text: str) -> str:
+    """What a link carried, unless it is the link code."""
+    return "" if parse_entry_token(text) else text
 
 
 def without_code(link: str) -> str:

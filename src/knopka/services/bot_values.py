@@ -53,6 +53,8 @@ class StoreValues:
                 return self._held["channel"]
             case ("message_text",):
                 return self._last_words
+            case ("start_payload",):
+                return db_conversations.find_start(self._tx, self._held) or None
             case ("visitor_uid",):
                 return str(self._held["visitor_id"])
             case ("session_id",):

@@ -22,7 +22,7 @@ from knopka.domain.bot.state import EndReason
 from knopka.domain.catalog import Catalog, ChannelSetup
 from knopka.domain.conversation import AnswerWindow, ConversationStatus, Message
 from knopka.domain.crm import ContactId, Lead, NameOrigin
-from knopka.domain.errors import KnopkaError
+from knopka.domain.errors import NotYet
 from knopka.domain.field_meta import RawValue
 from knopka.domain.field_values import read_values
 from knopka.domain.incoming import bound_event
@@ -63,6 +63,9 @@ from knopka.services.texts import MAX_TEXT
 KEPT_NOWHERE = (EventKind.TYPING, EventKind.CHALLENGE)
 MOST_TRIES = 5
 """After so many failures an event goes to the dead letters, and the chat goes on (S-HOOK-06)."""
+
+CLOSED_PAUSE = 30.0
+"""Seconds after which an event looks again whether its channel can be had."""
 
 MAX_LABEL = 255
 MOST_FILES = 10
@@ -135,7 +138,7 @@ def take_event(
         return
     channel = channels.find(setup.id)
     if channel is None:
-        raise KnopkaError("The channel is switched off or cannot be opened at the moment.")  # tried again
+        raise NotYet("The channel is switched off or cannot be opened at the moment.", CLOSED_PAUSE)
     _Taker(tx, known, setup, channel.caps, event, payload["event"], now).take()
 
 
@@ -274,11 +277,13 @@ class _Taker:
     def _append(self, held: Row, brought: Brought, text: str, pressed: Pressed | None) -> Message | None:
         """The line that tells where the chat was opened from, and the person's words if there are any."""
         event = self._event
-        if event.kind is EventKind.OPENED or brought.visits:
+        is_new_start = event.start != "" and event.start != db_conversations.find_start(self._tx, held)
+        if event.kind is EventKind.OPENED or brought.visits or is_new_start:
+            told = {"kind": "opened", "page_url": brought.page_url, "page_title": brought.page_title}
             line = append_line(
                 self._tx,
                 held,
-                {"kind": "opened", "page_url": brought.page_url, "page_title": brought.page_title},
+                told | ({"start": event.start} if event.start else {}),
                 key=f"opened:{self._key}",
                 now=self._now,
             )

@@ -281,6 +281,10 @@ class TestMessenger(SignedContract):
         assert event.kind is EventKind.OPENED
         assert event.code is not None
 
+    def test_what_a_link_of_somebodys_own_carried_is_told_apart_from_our_code(self) -> None:
+        clicks = [make().parse(envelope(item(referral={"ref": ref})))[0] for ref in ("promo__42", CODE)]
+        assert [(event.start, event.code) for event in clicks] == [("promo__42", None), ("", CODE)]
+
     def test_S_HOOK_05_two_clicks_are_two_events_and_a_repeat_is_none(self) -> None:
         first = item(referral={"ref": CODE})
         others = [

@@ -133,6 +133,11 @@ def test_each_update_is_what_it_is(name: str, kind: EventKind, code: str | None)
     assert (event.kind, event.code, event.chat_id) == (kind, code, "55")
 
 
+def test_what_a_link_of_somebodys_own_carried_is_told_apart_from_our_code() -> None:
+    events = map(read, ("message__start_foreign", "message__start_with_code", "message__start_alone"))
+    assert [event.start for event in events] == ["summer", "", ""]
+
+
 def test_the_command_of_start_is_no_word_of_the_visitors() -> None:
     assert read("message__start_with_code").text == ""
 

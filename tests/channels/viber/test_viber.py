@@ -224,6 +224,7 @@ class TestViber(SignedContract):
     def test_a_context_that_is_missing_or_of_another_form_is_no_code(self) -> None:
         assert read("conversation_started__without_link").code is None
         assert make().parse(STARTED)[0].code is None
+        assert make().parse(STARTED)[0].start == "kn_Zm9vYmFy-01"
 
     def test_the_code_comes_a_second_time_with_the_first_words(self) -> None:
         found = read("message__tracking_data")

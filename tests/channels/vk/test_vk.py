@@ -118,6 +118,11 @@ def test_each_event_is_what_it_is(name: str, kind: EventKind, code: str | None) 
     assert event.chat_id in ("77", "78", "79")
 
 
+def test_what_a_link_of_somebodys_own_carried_is_told_apart_from_our_code() -> None:
+    events = map(read, ("message_new__foreign_ref", "message_new__text_with_ref"))
+    assert [event.start for event in events] == ["summer_sale", ""]
+
+
 def test_a_changed_message_is_as_old_as_its_change() -> None:
     assert read("message_edit__text").at - read("message_new__text").at == timedelta(seconds=60)
 
