@@ -343,6 +343,19 @@ def test_an_answer_of_a_call_goes_on_in_its_branch_and_then_behind() -> None:
     assert play.feed(Called(wait=play.wait, data={"n": 3})).said == ["ok 3", *BEHIND]
 
 
+def test_an_answer_that_has_no_room_beside_the_others_fails_and_they_stay() -> None:
+    calls = [
+        handler("knopka_http", url="https://a.example/", save_as=name, error=[show("no room")])
+        for name in ("first", "second", "first")
+    ]
+    play = Play([{"question": [*calls, show("{{json.first}} {{json.second}}")]}]).start()
+    most = play.limits.kept - len('{"first":""}')
+    play.feed(Called(wait=play.wait, data="x" * most)).feed(Called(wait=play.wait, data="y"))
+    assert play.said == ["no room"]
+    assert play.trace("knopka_http").detail == "too_large"
+    assert play.feed(Called(wait=play.wait, data="z")).said == ["z "]
+
+
 def test_a_failed_call_goes_on_in_its_other_branch() -> None:
     play = Play(nested(call(error=[show("bad")]))).start().answer("x")
     assert play.feed(Called(wait=play.wait, error="timeout")).said == ["bad", *BEHIND]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import msgspec
+
 from knopka.domain.bot import patterns, presets
 from knopka.domain.bot.conditions import fold, hold, validate
 from knopka.domain.bot.effects import (
@@ -291,20 +293,25 @@ class _Run:
             self.trace(self.resume(), Note.CALL_FAILED, event.error)
             return
         handler = self.resume()
-        if event.error or not isinstance(handler, Http):
-            self.trace(handler, Note.CALL_FAILED, event.error)
+        error = event.error
+        if isinstance(handler, Http) and not error:
+            error = self.keep_json(handler.save_as, event.data)
+        if error or not isinstance(handler, Http):
+            self.trace(handler, Note.CALL_FAILED, error)
             self.go_into("error")
             return
-        self.keep_json(handler.save_as, event.data)
         self.trace(handler, Note.CALLED)
         self.go_into("result")
 
-    def keep_json(self, name: str, data: Json) -> None:
-        """An answer under its name beside the others, or in the place of all."""
+    def keep_json(self, name: str, data: Json) -> str:
+        """An answer under its name beside the others, or in place of all; an error when there is no room."""
         before = self.scope.variables.get("json")
         if name:
             data = {**(before if isinstance(before, dict) else {}), name: data}
+        if len(msgspec.json.encode(data)) > self.limits.kept:
+            return "too_large"
         self.set("json", data)
+        return ""
 
     def take_found(self, card: Mapping[str, Any] | None) -> None:
         handler = self.resume()

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The guards of one run; each that is met ends it with its own reason."""
+    """The guards of one run; each that is met ends it with its own reason, but for `kept`."""
 
     steps: int = 100
     """Handlers since the visitor's last word."""
@@ -16,6 +16,8 @@ class Limits:
     """How often the same jump is taken with neither a word of the visitor nor a timer in between."""
     messages: int = 200
     age: timedelta = timedelta(days=30)
+    kept: int = 256 * 1024
+    """Bytes of all that called addresses have answered, as JSON; a call whose answer has no room fails."""
 
 
 LIMITS = Limits()
