@@ -335,6 +335,18 @@ async def test_what_was_polled_is_kept_and_nothing_more_is_once_that_is_over(
     assert post.toy.polled == 1
 
 
+async def test_what_was_told_is_kept_until_its_channel_can_be_had_again(post: Post) -> None:
+    await post.chat.tell(post.chat.event(text="Раз"), post.chat.event(text="Два"))
+    away = post.chat.shelf.channels
+    post.chat.shelf.channels = {}
+    for _ in range(20):
+        await post.pass_time(MINUTE)
+    assert await post.database.read(list_dead_letters, ACCOUNT) == []
+    post.chat.shelf.channels = away
+    await post.pass_time(MINUTE)
+    assert [message.text for message in await post.chat.messages()] == ["Раз", "Два"]
+
+
 # --- One channel that is stuck.
 
 

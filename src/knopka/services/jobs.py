@@ -54,7 +54,10 @@ class JobEnd:
 
 @dataclass(frozen=True, slots=True)
 class InStore:
-    """A job whose whole effect is in the store: effect and end of the job are one transaction."""
+    """A job whose whole effect is in the store: effect and end of the job are one transaction.
+
+    It fails with NotYet where it was no try at all, so that none is counted.
+    """
 
     use_case: Callable[..., None]
     """`use_case(tx, payload, *, now)`."""
@@ -258,6 +261,9 @@ class Worker:
             await self._database.write(_finish_in_store, job, handler, key=job.key)
         except (StaleLease, Unavailable):
             raise
+        except NotYet as error:
+            after = timedelta(seconds=error.after)
+            await self._write_surely(_wait, job, handler, _end("failed", error), after)
         except Exception as error:
             log.exception("job %d (%s) failed", job.id, job.kind)
             if handler.most_tries is not None and job.attempts >= handler.most_tries:
