@@ -16,6 +16,7 @@ from statistics import median
 import psutil
 
 from bench.bot import measure_bot
+from bench.bots import measure_bots
 from bench.fanout import measure_fanout
 from bench.grown import measure_grown
 from bench.messengers import measure_messengers
@@ -34,6 +35,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Row]]] = {
     "g": measure_grown,
     "h": measure_messengers,
     "i": measure_bot,
+    "j": measure_bots,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 SYNCS = 100
