@@ -57,6 +57,7 @@ ROUTES: dict[tuple[str, str], tuple[str, dict[str, Any] | None, int]] = {
     ("GET", "/inbox/api/bots"): ("/inbox/api/bots", None, 200),
     ("POST", "/inbox/api/bots"): ("/inbox/api/bots", {"key": KEY, "name": ""}, 400),
     ("POST", "/inbox/api/bots/check"): ("/inbox/api/bots/check", {"script": "[]"}, 200),
+    ("POST", "/inbox/api/bots/play"): ("/inbox/api/bots/play", {"script": "[]"}, 400),
     ("GET", "/inbox/api/bots/{}"): ("/inbox/api/bots/1", None, 404),
     ("PATCH", "/inbox/api/bots/{}"): ("/inbox/api/bots/1", {"key": KEY, "is_enabled": False}, 404),
     ("DELETE", "/inbox/api/bots/{}"): ("/inbox/api/bots/1", {"key": KEY}, 404),
