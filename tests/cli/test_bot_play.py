@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from knopka.db.database import Database
+from knopka.services.catalog import load_catalog
+from knopka.services.intake import accept_message
 from tests.cli.conftest import Shell
-from tests.services.bot_story import show
+from tests.cli.test_bot import work
+from tests.cli.test_cards import PAGE as VISITED
+from tests.cli.test_cards import VISIT, button_of, run
+from tests.services.bot_story import goto, show
 
 PAGE = Path(__file__).parents[2] / "docs" / "bot-cases.md"
 Put = Callable[[str, str | bytes], Path]
@@ -287,3 +293,109 @@ def test_what_is_said_in_a_talk_obeys_no_terminal(bare: Shell, put: Put) -> None
         talked = bare("bot", "play", script, *options, stdin="\x1b]0;gone\x07\u202etxet\n")
         assert "\x1b" not in talked.out
         assert "\u202e" not in talked.out
+
+
+# --- replay
+
+
+@pytest.fixture
+def recorded(shell: Shell, put: Put) -> Shell:
+    """Bot 1 has talked with a visitor who wrote, and then answered: run 1."""
+    shell("button", "add", "--name", "Shop", "--origin", "https://shop.example")
+    shell("bot", "add", put("tea.json", TEA), "--on", "first_message")
+    write(shell)
+    work(shell)
+    write(shell, "чёрный", "message-2")
+    work(shell)
+    assert shell("bot", "runs", "1", "--json").json[0]["reason"] == "done"
+    return shell
+
+
+def tea(word: str) -> str:
+    """A script that goes to step 1 for the word, and else to step 2."""
+    branch = {
+        "handler": "condition",
+        "params": [{"term1": "{{message_text}}", "term2": word, "operation": "="}],
+        "result": [goto(1)],
+        "else": [goto(2)],
+    }
+    first = {"question": [show("Which?")], "answer": [branch]}
+    return json.dumps([first, {"question": [show("Black.")]}, {"question": [show("No such.")]}])
+
+
+TEA = tea("чёрный")
+
+
+def write(shell: Shell, text: str = "Здравствуйте", key: str = "message-1") -> None:
+    async def job(database: Database) -> None:
+        source, catalog = await button_of(database), await database.read(load_catalog)
+        about = (catalog, source, "0" * 64, VISIT, key, text, VISITED)
+        await database.write(accept_message, *about, key=("visit", source.id, VISIT))
+
+    run(shell, job)
+
+
+def test_a_recorded_run_goes_the_same_way_on_its_own_version(recorded: Shell) -> None:
+    replayed = recorded("bot", "replay", "1")
+    assert (replayed.code, replayed.err) == (0, "")
+    assert replayed.out == (
+        "Run 1 of bot 1, recorded on version 1, played on version 1:\n"
+        "  Both go: question 0, answer 0, question 1\n"
+        "  The same way to its end: The script came to its end.\n"
+    )
+    told = recorded("bot", "replay", "1", "--json").json
+    assert (told["is_same"], told["same_blocks"]) == (True, 3)
+    assert told["recorded"]["said"] == told["replayed"]["said"] == ["Which?", "Black."]
+
+
+def test_where_another_script_goes_another_way_is_shown_with_the_reason(recorded: Shell, put: Put) -> None:
+    other = put("other.json", tea("зелёный"))
+    replayed = recorded("bot", "replay", "1", other)
+    assert replayed.code == 1
+    for text in (
+        f"played on {other}:\n",
+        "  Both go: question 0, answer 0\n  There they part.\n  recorded: goes to question 1\n",
+        "  replayed: goes to question 2\n",
+        "    since line 1, condition: It is so: this branch is taken.",
+        "    since line 1, condition: It is not so: the other branch is taken.",
+        "; it saw message_text=чёрный",
+        "    Which?\n  - Black.\n  + No such.\n",
+    ):
+        assert text in replayed.out, replayed.out
+    told = recorded("bot", "replay", "1", other, "--json")
+    assert told.code == 1
+    assert json.loads(told.out)["replayed"]["steps"] == ["question 0", "answer 0", "question 2"]
+
+
+def test_a_new_version_is_tried_before_it_is_published(recorded: Shell, put: Put) -> None:
+    recorded("bot", "put", "1", put("v2.json", tea("зелёный")))
+    assert recorded("bot", "replay", "1", "--version", "2").code == 1
+    assert recorded("bot", "replay", "1").code == 0
+    recorded("bot", "publish", "1", "2")
+    assert "played on version 2" in recorded("bot", "replay", "1").out
+
+
+def test_a_replay_changes_nothing(recorded: Shell, put: Put) -> None:
+    before = recorded("lead", "show", "1", "--json").json, recorded("bot", "log", "1", "--json").json
+    tags = {"handler": "action", "params": {"name": "set_tag", "params": {"type": 2, "value": "x"}}}
+    recorded("bot", "replay", "1", put("s.json", json.dumps([{"question": [tags]}])))
+    assert before == (
+        recorded("lead", "show", "1", "--json").json,
+        recorded("bot", "log", "1", "--json").json,
+    )
+
+
+def test_what_cannot_be_replayed_says_why(recorded: Shell, put: Put) -> None:
+    for options, code, told in (
+        (("9",), 1, "There is no such run."),
+        (("1", "--version", "9"), 1, "The bot has no version 9."),
+        (("1", "--version", "1", str(put("s.json", TEA))), 2, "either SCRIPT or --version"),
+        (("1", str(put("bad.json", "[]"))), 2, "bad.json $"),
+        (("x",), 2, "RUN"),
+    ):
+        refused = recorded("bot", "replay", *options)
+        assert (refused.code, refused.out) == (code, "")
+        assert told in refused.err
+    recorded("bot", "remove", "1")
+    assert recorded("bot", "replay", "1").code == 1
+    assert recorded("bot", "replay", "1", "--version", "1").code == 0

@@ -581,5 +581,5 @@ def _describe_line(line: LogLine) -> dict[str, Any]:
     return {"seq": line.seq, "at": to_ms(line.at) // 1000, **line.line}
 
 
-for tried in (bot_play.test, bot_play.play):
+for tried in (bot_play.test, bot_play.play, bot_play.replay):
     bot.add_command(tried)

@@ -14,21 +14,37 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from knopka.cli.output import json_option, plain, print_json, print_line, print_table, say_time
+from knopka.cli import store
+from knopka.cli.output import ID, json_option, plain, print_json, print_line, print_table, say_time
 from knopka.domain.bot.cases import MAX_CASES_BYTES, Case, Difference, Outcome, parse_cases, play_case
-from knopka.domain.bot.effects import CloseTalk, Effect, Join, MakeCards, MoveLead, StartBot, Trace, WriteNote
+from knopka.domain.bot.effects import (
+    CloseTalk,
+    Effect,
+    Join,
+    MakeCards,
+    MoveLead,
+    Note,
+    StartBot,
+    Trace,
+    WriteNote,
+)
 from knopka.domain.bot.given import Act, Given, happen, read_given
 from knopka.domain.bot.loading import parse_script
 from knopka.domain.bot.markers import as_text
 from knopka.domain.bot.places import Node, Places
 from knopka.domain.bot.reading import Findings, Spot
-from knopka.domain.bot.rehearsal import Line, Rehearsal, Stage, Who, read_card, steps_of
+from knopka.domain.bot.rehearsal import Line, Rehearsal, Stage, Visit, Who, read_card, steps_of
+from knopka.domain.bot.replay import Comparison, Recording, compare, find_reason
+from knopka.domain.bot.replay import replay as play_again
 from knopka.domain.bot.script import MAX_SCRIPT_BYTES, Script
+from knopka.domain.bot.setup import BotRun
 from knopka.domain.bot.strict_yaml import read_yaml
 from knopka.domain.bot.turns import SPANS, TURNS, read_named
 from knopka.domain.bot.wording import say_end, say_note
 from knopka.domain.errors import Conflict, Fault, InvalidInput
 from knopka.domain.meta import Entity
+from knopka.services import bots
+from knopka.services.bot_recordings import read_recording
 
 T = TypeVar("T")
 
@@ -408,13 +424,19 @@ def _say_state(now: Rehearsal) -> str:
     return f"The bot waits ({waiting.kind.value}{until})."
 
 
+def _say_trace(trace: Trace) -> str:
+    if trace.note is Note.ENDED:
+        return say_end(trace.detail, "en")
+    return say_note(trace.note, "en") + (f" ({trace.detail})" if trace.detail else "")
+
+
 def _print_log(traces: Sequence[Trace]) -> None:
     rows = [
         (
             f"{trace.block} {trace.step}",
             "" if trace.at is None else f"line {trace.at.line}",
             trace.handler,
-            say_note(trace.note, "en") + (f" ({trace.detail})" if trace.detail else ""),
+            _say_trace(trace),
             ", ".join(f"{name}={value}" for name, value in trace.seen.items()),
         )
         for trace in traces
@@ -422,7 +444,109 @@ def _print_log(traces: Sequence[Trace]) -> None:
     print_table(("Step", "Where", "Handler", "What", "It saw"), rows, empty="The script did nothing.")
 
 
+# --- replay
+
+
+@click.command()
+@click.argument("run_id", type=ID, metavar="RUN")
+@click.argument("file", type=click.File("rb"), metavar="[SCRIPT]", required=False)
+@click.option("--version", type=ID, help="A version of the run's bot; the published one if left out.")
+@json_option
+def replay(run_id: int, file: BinaryIO | None, version: int | None, as_json: bool) -> None:
+    """Play a recorded run once more, on SCRIPT or on a version of its bot, and compare the ways.
+
+    Nothing is kept, sent or called: addresses answer as they did. Exits with 1 when the script
+    goes another way or ends otherwise.
+    """
+    if file is not None and version is not None:
+        raise click.UsageError("Give either SCRIPT or --version.")
+    given = None if file is None else read_script(file)
+    run, recording = store.read(read_recording, run_id)
+    script, name = (given, plain(file.name)) if file and given else _read_version(run, version)
+    played = play_again(script, recording)
+    compared = compare(recording, played)
+    if as_json:
+        print_json(_describe_replay(run, recording, played, compared, name))
+    else:
+        for text in _say_replay(run, recording, played, compared, name):
+            out().print(text)
+    if not compared.is_same:
+        raise click.exceptions.Exit(1)
+
+
+def _read_version(run: BotRun, version: int | None) -> tuple[Script, str]:
+    """The script of the version, and how it is called."""
+    if version is None:
+        version = store.read(bots.get_bot, run.bot_id).published_version
+    if version is None:
+        raise Conflict("No version of the run's bot is published: name one by --version, or give SCRIPT.")
+    return parse_script(
+        store.read(bots.get_version, run.bot_id, version).script.encode()
+    ), f"version {version}"
+
+
+def _say_replay(
+    run: BotRun, recording: Recording, played: Rehearsal, compared: Comparison, name: str
+) -> Iterator[Text]:
+    yield Text(f"Run {run.id} of bot {run.bot_id}, recorded on version {run.version}, played on {name}:")
+    way = ", ".join(visit.place for visit in compared.recorded[: compared.same])
+    yield Text(f"  Both go: {way or 'nowhere'}")
+    if not compared.is_same:
+        yield Text("  There they part.", style="bold")
+        one, other = find_reason(compared)
+        end = _say_recorded_end(recording)
+        yield from _say_side("recorded", compared.recorded[compared.same :], one, end)
+        yield from _say_side("replayed", compared.replayed[compared.same :], other, _say_state(played))
+    else:
+        yield Text(f"  The same way to its end: {_say_state(played)}", style="green")
+    said = tuple(line.text for line in played.transcript if line.who is Who.BOT)
+    if said != tuple(recording.said):
+        yield Text("What the bot says: - recorded, + replayed")
+        yield from say_diff(tuple(recording.said), said)
+
+
+def _say_side(name: str, rest: Sequence[Visit], reason: Trace | None, end: str) -> Iterator[Text]:
+    """Where one of them goes on, and what happened in it before."""
+    yield Text(plain(f"  {name}: {f'goes to {rest[0].place}' if rest else f'goes no further. {end}'}"))
+    if reason is not None:
+        row = "" if reason.at is None else f"line {reason.at.line}, "
+        saw = "".join(f"; it saw {marker}={value}" for marker, value in reason.seen.items())
+        told = _say_trace(reason)
+        yield Text(plain(f"    since {row}{reason.handler or 'the run'}: {told}{saw}"), style="dim")
+
+
+def _say_recorded_end(recording: Recording) -> str:
+    if recording.ended is not None:
+        return say_end(recording.ended, "en")
+    return f"The bot waits ({recording.waits})." if recording.waits else "The bot waits for nothing."
+
+
 # --- For machines
+
+
+def _describe_replay(
+    run: BotRun, recording: Recording, played: Rehearsal, compared: Comparison, name: str
+) -> dict[str, Any]:
+    replayed = describe_play(played)
+    del replayed["talk"]
+    return {
+        "run_id": run.id,
+        "bot_id": run.bot_id,
+        "version": run.version,
+        "played_on": name,
+        "is_same": compared.is_same,
+        "same_blocks": compared.same,
+        "recorded": {
+            "steps": [visit.place for visit in compared.recorded],
+            "waits": recording.waits,
+            "ended": recording.ended,
+            "said": list(recording.said),
+        },
+        "replayed": {
+            **replayed,
+            "said": [line.text for line in played.transcript if line.who is Who.BOT],
+        },
+    }
 
 
 def _describe_step(since: _Since, now: Rehearsal) -> dict[str, Any]:

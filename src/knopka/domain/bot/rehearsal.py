@@ -7,10 +7,11 @@ the inbox, a command and a case of tests play alike, and may go back a step.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import groupby
 
 from knopka.domain.bot.conditions import fold
 from knopka.domain.bot.effects import (
@@ -580,16 +581,27 @@ class _Values:
         return int.from_bytes(digest[:8], "big") % below
 
 
-def steps_of(traces: Iterator[Trace] | list[Trace]) -> list[str]:
-    """The way through the script, in words such as `question 0`; a block is named once while it lasts.
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A block on the way through the script, and what the log tells of it."""
 
-    One in which nothing ran is not on the way: the end itself is told behind the last handler.
+    place: str
+    traces: tuple[Trace, ...]
+
+
+def visits_of(traces: Iterable[Trace]) -> list[Visit]:
+    """The way through the script; a block is named once while it lasts.
+
+    One in which nothing ran is not on the way: what is told of the end, and of words behind it.
     """
-    way: list[str] = []
-    for trace in traces:
-        if trace.note in (Note.ENDED, Note.ALREADY_ENDED):
-            continue
-        place = f"{trace.block} {trace.step}"
-        if not way or way[-1] != place:
-            way.append(place)
-    return way
+    ran = (trace for trace in traces if trace.note not in (Note.ENDED, Note.ALREADY_ENDED))
+    return [Visit(place, tuple(inside)) for place, inside in groupby(ran, _place_of)]
+
+
+def _place_of(trace: Trace) -> str:
+    return f"{trace.block} {trace.step}"
+
+
+def steps_of(traces: Iterable[Trace]) -> list[str]:
+    """The way through the script in words such as `question 0`."""
+    return [visit.place for visit in visits_of(traces)]
