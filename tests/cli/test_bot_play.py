@@ -265,7 +265,7 @@ def test_a_line_that_cannot_happen_ends_a_talk_from_a_pipe(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--lead", "{nmae: x}"), "$.lead: nmae is not read here: did you mean name?"),
+        (("--lead", "{nmae: x}"), "$.lead.nmae: nmae is not read here: did you mean name?"),
         (("--contact", "["), "--contact, line 1, column 2: not YAML"),
         (("--bot-params", "[1]"), "$.bot_params: this must be an object"),
         (("--channel", "fax"), "$.channel: this must be one of"),

@@ -109,7 +109,7 @@ async def test_a_called_address_answers_what_the_author_says(shop: Shop) -> None
         ({"events": [say("x")] * 201}, "$.events"),
         ({"events": [say("x" * 10_001)]}, "$.events[0].text"),
         ({"given": {"lead": {"price": -1}}}, "$.given.lead.price"),
-        ({"given": {"owner": 1}}, "$.given"),
+        ({"given": {"owner": 1}}, "$.given.owner"),
         ({"given": {"bot_params": {"a": "x" * 9_000}}}, "$.given.bot_params.a"),
     ],
 )

@@ -203,6 +203,12 @@ def test_a_bot_that_goes_round_in_circles_ends() -> None:
         ("- expect: {bot: []}\n  say: Hi", "$[0].say", 2, "not_an_array"),
         ("- expect: {bot: []}\n  given: {time: soon}", "$[0].given.time", 2, "not_a_time"),
         ("- expect: {bot: []}\n  given: {channel: fax}", "$[0].given.channel", 2, "unknown_value"),
+        (
+            "- expect: {bot: []}\n  given:\n    lead:\n      price: 1\n      colour: red",
+            "$[0].given.lead.colour",
+            5,
+            "unknown_key",
+        ),
         ("- expect: {bot: []}\n  given: {lead: {price: much}}", "$[0].given.lead.price", 2, "not_a_number"),
         ("- expect: {bot: []}\n  expect: {bot: []}", "$[0].expect", 2, "duplicate_key"),
         ("- &a\n  expect: {bot: []}\n- *a", "$", 1, "alias"),

@@ -358,6 +358,6 @@ def _number(spot: Spot, key: str) -> int | None:
 
 
 def _refuse_others(spot: Spot, known: Collection[str]) -> None:
-    for key, _ in spot.entries():
+    for key, part in spot.entries():
         if key not in known:
-            spot.refuse("unknown_key", f"{excerpt(key)} is not read here", key, known)
+            part.refuse("unknown_key", f"{excerpt(key)} is not read here", key, known)
