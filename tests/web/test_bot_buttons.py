@@ -21,9 +21,9 @@ from knopka.services.speech import speak
 from knopka.simulator.world import Chat
 from tests.web.running import Running
 from tests.web.test_chat_endpoint import Visitor, server
-from tests.web.test_messenger_story import Stage, stage
+from tests.web.test_messenger_story import Stage, kind, stage
 
-__all__ = ["server", "stage"]
+__all__ = ["kind", "server", "stage"]
 """Fixtures of those two stories."""
 
 pytestmark = pytest.mark.anyio
